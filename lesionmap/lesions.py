@@ -1,0 +1,183 @@
+"""What a reader decided: Lesion, Extent, Answer, LesionMap, as frozen facts. Numbers are computed elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.space import Grid, Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lesionmap.visits import Phase
+
+__all__ = ["Answer", "Attributes", "Certainty", "Change", "Extent", "Lesion", "LesionMap", "Mask", "Physis", "Verdict"]
+
+Certainty = Literal["definite", "probable", "equivocal", "normal_variant", "not_bone"]
+Change = Literal["improved", "persistent", "worsened"]
+Verdict = Literal["resolved", "not_imaged", "cannot_judge"]
+Physis = Literal["touches", "crosses", "spares"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """Voxels of a Series that belong to a lesion: a box cut out of the Series' grid.
+
+    Two masks are equal when grid, origin and box are.
+    """
+
+    grid: Grid
+    """Of the whole Series."""
+    origin: tuple[int, int, int]
+    """Voxel of the Series at which the box begins."""
+    box: NDArray[np.bool_]
+    """Shape (ni, nj, nk). Read-only, tight around the voxels that are set."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        return self.grid == other.grid and self.origin == other.origin and np.array_equal(self.box, other.box)
+
+    def __hash__(self) -> int:
+        return hash((self.grid, self.origin, self.box.tobytes()))
+
+    @classmethod
+    def of(cls, volume: Volume) -> Mask:
+        """Cut the mask out of a Volume; voxels that are not 0 are set.
+
+        Raises
+        ------
+        LesionmapError
+            If no voxel is set.
+        """
+        return cls.of_voxels(np.argwhere(volume.array), volume.grid)
+
+    @classmethod
+    def of_voxels(cls, voxels: NDArray[np.int_], grid: Grid) -> Mask:
+        """Make the mask of voxels i, j, k, shape (n, 3), of a grid."""
+        if len(voxels) == 0:
+            raise LesionmapError("a mask needs at least one voxel, got an empty one")
+        low, high = voxels.min(axis=0), voxels.max(axis=0)
+        if low.min() < 0 or np.any(high >= grid.shape):
+            raise LesionmapError(f"voxels {low.tolist()} to {high.tolist()} do not lie in a grid of shape {grid.shape}")
+        box = np.zeros(high - low + 1, dtype=bool)
+        box[tuple((voxels - low).T)] = True
+        box.setflags(write=False)
+        i, j, k = low.tolist()
+        return cls(grid, (i, j, k), box)
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels set."""
+        return int(np.count_nonzero(self.box))
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Where the box lies in the Series' array."""
+        i, j, k = (slice(o, o + n) for o, n in zip(self.origin, self.box.shape, strict=True))
+        return i, j, k
+
+    def voxels(self) -> NDArray[np.int_]:
+        """Voxels set, i, j, k in the Series' grid, shape (n, 3)."""
+        return np.argwhere(self.box) + np.array(self.origin)
+
+    def lps_mm(self) -> NDArray[np.float64]:
+        """Centres of the voxels set, LPS mm, shape (n, 3)."""
+        return self.grid.lps(self.voxels())
+
+    def volume(self) -> Volume:
+        """Give the mask as a whole boolean Volume on the Series' grid."""
+        array = np.zeros(self.grid.shape, dtype=bool)
+        array[self.slices] = self.box
+        return Volume(array, self.grid)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What the reader says of a lesion beside its place. None is *not assessed*, never *no*."""
+
+    soft_tissue_oedema: bool | None = None
+    periosteal_reaction: bool | None = None
+    bone_expansion: bool | None = None
+    """Expansion or hyperostosis."""
+    vertebral_height_loss: bool | None = None
+    disc_involved: bool | None = None
+    physeal_damage: bool | None = None
+    joint_involved: bool | None = None
+    """Effusion or synovitis of the joint beside it."""
+    appearance: Literal["lytic", "sclerotic", "mixed"] | None = None
+    painful: bool | None = None
+    """None: not asked."""
+    biopsied: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A lesion on one Series: a mask, a marker, or nothing drawn."""
+
+    series: str
+    """Name of the Series in the visit."""
+    mask: Mask | None = None
+    marker_lps_mm: tuple[float, float, float] | None = None
+    phase: Phase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """One decision of one reader in one visit."""
+
+    id: str
+    """Unique in its LesionMap; never used again after the lesion is gone."""
+    sites: tuple[str, ...]
+    """Site ids or site-group names; the first is the primary one."""
+    certainty: Certainty = "definite"
+    tracks: tuple[str, ...] = ()
+    """Tracking UIDs; two or more: merged. The same in two Lesions of a visit: split."""
+    extents: tuple[Extent, ...] = ()
+    attributes: Attributes = field(default_factory=Attributes)
+    change: Change | None = None
+    """The reader's own word on the change since the last visit in which the track was marked."""
+    physis: Physis | None = None
+    """The reader's correction of the computed relation to the physis; None: as computed."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the reader says of a track that is not marked in this visit."""
+
+    track: str
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LesionMap:
+    """All Lesions and Answers of one reader in one visit. A consensus is a reader named ``consensus``."""
+
+    patient: str
+    visit: str
+    """The visit's key, ``2010-05-04``."""
+    reader: str
+    lesions: tuple[Lesion, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    signed: bool = False
+    """Signed maps are read-only until they are unlocked."""
+
+    def lesion(self, lesion_id: str) -> Lesion:
+        """Give the lesion of that id.
+
+        Raises
+        ------
+        LesionmapError
+            If there is none.
+        """
+        for lesion in self.lesions:
+            if lesion.id == lesion_id:
+                return lesion
+        have = ", ".join(x.id for x in self.lesions) or "none"
+        raise LesionmapError(f"visit {self.visit} has no lesion {lesion_id!r}; it has: {have}")
