@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
     from lesionmap.visits import Phase
 
-__all__ = ["Answer", "Attributes", "Certainty", "Change", "Extent", "Lesion", "LesionMap", "Mask", "Physis", "Verdict"]
+__all__ = [
+    "Answer",
+    "Attributes",
+    "Certainty",
+    "Change",
+    "Extent",
+    "Lesion",
+    "LesionMap",
+    "Mask",
+    "Physis",
+    "Verdict",
+]
 
 Certainty = Literal["definite", "probable", "equivocal", "normal_variant", "not_bone"]
 Change = Literal["improved", "persistent", "worsened"]
@@ -83,7 +94,7 @@ class Mask:
 
     def voxels(self) -> NDArray[np.int_]:
         """Voxels set, i, j, k in the Series' grid, shape (n, 3)."""
-        return np.argwhere(self.box) + np.array(self.origin)
+        return np.asarray(np.argwhere(self.box) + np.array(self.origin))
 
     def lps_mm(self) -> NDArray[np.float64]:
         """Centres of the voxels set, LPS mm, shape (n, 3)."""

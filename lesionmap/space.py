@@ -65,7 +65,7 @@ class Grid:
     @property
     def voxel_from_lps(self) -> NDArray[np.float64]:
         """4×4: continuous voxel index of a point in LPS mm."""
-        return np.linalg.inv(self.lps_from_voxel)
+        return np.asarray(np.linalg.inv(self.lps_from_voxel), dtype=np.float64)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -127,7 +127,7 @@ class Grid:
     def contains(self, lps_mm: ArrayLike) -> NDArray[np.bool_]:
         """Say for points in LPS mm, shape (..., 3), whether they lie inside a voxel of the grid."""
         index = self.voxels(lps_mm)
-        return np.all((index >= -0.5) & (index < np.array(self.shape) - 0.5), axis=-1)
+        return np.asarray(np.all((index >= -0.5) & (index < np.array(self.shape) - 0.5), axis=-1))
 
     def corners_lps_mm(self) -> NDArray[np.float64]:
         """Give the 8 outer corners of the box of voxels (not voxel centres), LPS mm, shape (8, 3)."""

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Mask
     from lesionmap.space import Grid
 
-__all__ = ["ImageFile", "Patient", "Reference", "Series", "Sex", "Station", "Visit", "age_at", "visit_key_parts"]
+__all__ = [
+    "ImageFile",
+    "Patient",
+    "Reference",
+    "Series",
+    "Sex",
+    "Station",
+    "Visit",
+    "age_at",
+    "visit_key_parts",
+]
 
 Sex = Literal["F", "M"]
 Phase = Literal["early", "late"]

@@ -15,8 +15,23 @@ from lesionmap.errors import LesionmapError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Bone", "Code", "Group", "Site", "bone", "bones", "group", "groups", "known", "landmarks", "mirror", "regions",
-           "site", "sites", "table"]
+__all__ = [
+    "Bone",
+    "Code",
+    "Group",
+    "Site",
+    "bone",
+    "bones",
+    "group",
+    "groups",
+    "known",
+    "landmarks",
+    "mirror",
+    "regions",
+    "site",
+    "sites",
+    "table",
+]
 
 Side = Literal["left", "right", "midline"]
 _PAIR: tuple[Side, Side] = ("left", "right")
@@ -173,7 +188,7 @@ def _side_groups(name: str, text: str, members: list[Site], code: Code | None) -
         if ids:
             word = "" if side == "midline" else side
             label = text.format(side=word).strip() if "{side}" in text else f"{word} {text}".strip()
-            made[f"{name}.{side}"] = Group(f"{name}.{side}", label, side, ids, code)  # type: ignore[arg-type]
+            made[f"{name}.{side}"] = Group(f"{name}.{side}", label, side, ids, code)
     return made
 
 
@@ -238,7 +253,9 @@ def landmarks() -> tuple[str, ...]:
 
 def _unknown(what: str, name: str, have: Mapping[str, object]) -> LesionmapError:
     near = get_close_matches(name, have, n=3, cutoff=0.5)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; lesionmap's sites read like tibia.distal_metaphysis.left"
+    hint = (
+        f"; did you mean {', '.join(near)}?" if near else "; lesionmap's sites read like tibia.distal_metaphysis.left"
+    )
     return LesionmapError(f"{what} {name!r} is not known{hint}")
 
 
