@@ -16,6 +16,17 @@ from lesionmap.skeleton.anatomy import (
     site,
     sites,
 )
+from lesionmap.skeleton.coverage import coverage, imaged
+from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
+from lesionmap.skeleton.outline import (
+    Outline,
+    SiteShape,
+    bone_lines,
+    map_points,
+    map_site,
+    outline,
+    slice_contours,
+)
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
 
 __all__ = [
@@ -23,18 +34,31 @@ __all__ = [
     "Code",
     "Group",
     "LabelMap",
+    "Located",
+    "Outline",
     "PlacedLandmark",
     "Placement",
     "Site",
+    "SiteShape",
+    "SiteShare",
     "bone",
+    "bone_lines",
     "bones",
+    "coverage",
     "group",
     "groups",
+    "imaged",
     "known",
     "landmarks",
+    "locate",
+    "map_points",
+    "map_site",
     "mirror",
+    "outline",
     "place",
     "regions",
     "site",
+    "site_shares",
     "sites",
+    "slice_contours",
 ]

@@ -1,0 +1,193 @@
+"""Carriers: how a piece of the reference body is carried to the landmarks of a patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lesionmap.skeleton import growth
+from lesionmap.skeleton.anatomy import table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lesionmap.skeleton.anatomy import Side
+    from lesionmap.skeleton.placement import Placement
+
+    Points = NDArray[np.float64]
+
+__all__ = ["Carrier", "carriers"]
+
+# Landmarks of trunk and head that the thin-plate carrier passes through, beside the vertebrae.
+_TRUNK = (
+    "vertex", "chin", "mandible_angle", "sc_joint", "ac_joint", "shoulder", "sternal_notch", "xiphoid", "S1",
+    "coccyx", "pubis", "si_joint", "asis", "hip", "ischium",
+)  # fmt: skip
+_STIFFNESS_MM = 8.0  # how much the thin plate gives way to landmarks that disagree (assumed)
+
+
+class Carrier(Protocol):
+    """Carries points of the reference body (left or midline) to a patient."""
+
+    def carry(self, points: Points) -> Points:
+        """Carry points, shape (n, 3), reference mm to patient LPS mm."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """A matrix and a shift."""
+
+    matrix: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+    def carry(self, points: Points) -> Points:
+        """Carry points, shape (n, 3)."""
+        return np.asarray((points - self.origin) @ self.matrix.T + self.target)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThinPlate:
+    """An affine map and a sum of distances to control points: the smoothest warp through them in space."""
+
+    controls: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    affine: NDArray[np.float64]
+    mirrored: bool
+
+    def carry(self, points: Points) -> Points:
+        """Carry points, shape (n, 3)."""
+        sources = points * [-1, 1, 1] if self.mirrored else points
+        distance = np.linalg.norm(sources[:, None] - self.controls[None], axis=2)
+        return np.asarray(distance @ self.weights + sources @ self.affine[1:] + self.affine[0])
+
+
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
+
+
+def _across(vector: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the part of a vector at right angles to a unit axis, as unit vector."""
+    return _unit(vector - (vector @ axis) * axis)
+
+
+class _Body:
+    """Landmarks of one body seen from one side, so that left and right are handled alike."""
+
+    def __init__(self, points: dict[str, NDArray[np.float64]], side: Side) -> None:
+        self.points = points
+        self.side = side
+        self.sign = -1.0 if side == "right" else 1.0
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        return self.points[name] if name in self.points else self.points[f"{name}_{self.side}"]
+
+    def lateral(self) -> NDArray[np.float64]:
+        """Give the direction to the patient's left, from pelvis and shoulders."""
+        pairs = (("hip_left", "hip_right"), ("shoulder_left", "shoulder_right"), ("asis_left", "asis_right"))
+        return _unit(sum((_unit(self.points[a] - self.points[b]) for a, b in pairs), np.zeros(3)))
+
+    def forward(self, frame: str) -> NDArray[np.float64]:
+        """Give the direction that the front of a limb looks to."""
+        if frame in {"upper_arm", "forearm", "hand", "fingers"}:
+            trunk = _unit(self.points["C7"] - self.points["S1"])
+            return np.asarray(np.cross(self.lateral(), trunk))
+        toes = self["toe2"] - self["heel"]
+        if frame == "thigh":
+            thigh, shank = _unit(self["knee"] - self["hip"]), _unit(self["ankle"] - self["knee"])
+            bend = -(shank - (shank @ thigh) * thigh)
+            return np.asarray(_across(toes, thigh) + 2.0 * bend)
+        return np.asarray(toes)
+
+    def axes(self, start: str, end: str, forward: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give unit axes of a limb as columns: outwards, backwards, along."""
+        along = _unit(self[end] - self[start])
+        back = -_across(forward, along)
+        out = np.cross(back, -along) * self.sign
+        return np.stack([out, back, along], axis=1)
+
+
+def _limb(name: str, entry: dict[str, str], body: _Body, reference: _Body, breadth: float) -> Affine:
+    """Make the carrier of a limb: stretched along it, widened across it, turned with it."""
+    start, end = entry["from"], entry["to"]
+    source = reference.axes(start, end, reference.forward(name))
+    target = body.axes(start, end, body.forward(name))
+    stretch = np.linalg.norm(body[end] - body[start]) / np.linalg.norm(reference[end] - reference[start])
+    matrix = target @ np.diag([breadth, breadth, float(stretch)]) @ source.T
+    return Affine(matrix, reference[start], body[start])
+
+
+def _foot(entry: dict[str, list[str]], body: _Body, reference: _Body) -> Affine:
+    """Make the carrier of the foot: a similarity on ankle, heel and toe."""
+
+    def axes(who: _Body) -> tuple[NDArray[np.float64], float]:
+        ankle, heel, toe = (who[name] for name in entry["points"])
+        along = _unit(toe - heel)
+        up = _across(ankle - heel, along)
+        out = np.cross(up, along) * who.sign
+        return np.stack([out, -along, up], axis=1), float(np.linalg.norm(toe - heel))
+
+    (target, length), (source, reference_length) = axes(body), axes(reference)
+    middle = [np.mean([who[name] for name in entry["points"]], axis=0) for who in (body, reference)]
+    return Affine(target @ source.T * (length / reference_length), middle[1], middle[0])
+
+
+def _thin_plate(body: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]]) -> ThinPlate:
+    """Fit the warp of trunk and head."""
+    sides = ("", "_left", "_right")
+    names = [n + s for n in _TRUNK for s in sides if n + s in reference] + list(growth.vertebra_names())
+    source, target = (np.array([points[n] for n in names]) for points in (reference, body))
+    # The kernel is the distance itself (biharmonic in space); minus the stiffness on the diagonal it smooths.
+    kernel = np.linalg.norm(source[:, None] - source[None], axis=2) - _STIFFNESS_MM * np.eye(len(names))
+    poly = np.column_stack([np.ones(len(names)), source])
+    system = np.block([[kernel, poly], [poly.T, np.zeros((4, 4))]])
+    solved = np.linalg.solve(system, np.concatenate([target, np.zeros((4, 3))]))
+    return ThinPlate(source, solved[: len(names)], solved[len(names) :], mirrored=False)
+
+
+def _vertebra(name: str, body: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]]) -> Affine:
+    """Make the carrier of a vertebra: its own frame, at its centre, across the curve of the spine."""
+    spine = (*growth.vertebra_names(), "S1")
+    i = spine.index(name)
+    above, below = spine[max(i - 1, 0)], spine[i + 1]
+    up, up_ref = (points[above] - points[below] for points in (body, reference))
+    centre = _Body(body, "left")
+    axis = _unit(up)
+    left = _across(centre.lateral(), axis)
+    back = np.cross(axis, left)
+    size = float(np.linalg.norm(up) / np.linalg.norm(up_ref))
+    return Affine(np.stack([left, back, axis], axis=1) * size, np.zeros(3), body[name])
+
+
+def carriers(placement: Placement) -> dict[tuple[str, Side], Carrier]:
+    """Give, for each frame of ``bones.toml`` and each vertebra, the carrier of either side.
+
+    Returns
+    -------
+    dict of (frame, side) to Carrier
+        Frames as in ``[[part]] hang``; vertebrae as ``vertebra:T7``.
+    """
+    body = {mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}
+    reference = growth.reference_landmarks()
+    found: dict[tuple[str, Side], Carrier] = {}
+    plate = _thin_plate(body, reference)
+    sides: tuple[Side, ...] = ("left", "right", "midline")
+    for side in sides:
+        found["trunk", side] = ThinPlate(plate.controls, plate.weights, plate.affine, mirrored=side == "right")
+        for name in growth.vertebra_names():
+            found[f"vertebra:{name}", side] = _vertebra(name, body, reference)
+    for name, entry in table()["frames"].items():
+        if entry["kind"] == "warp":
+            continue
+        breadth = growth.breadth_ratio(entry["breadth"], placement.age_y, placement.stature_cm)
+        pair: tuple[Side, ...] = ("left", "right")
+        for side in pair:
+            seen, model = _Body(body, side), _Body(reference, "left")
+            if entry["kind"] == "foot":
+                found[name, side] = _foot(entry, seen, model)
+            else:
+                found[name, side] = _limb(name, entry, seen, model, breadth)
+    return found
