@@ -178,6 +178,8 @@ class LesionMap:
     answers: tuple[Answer, ...] = ()
     signed: bool = False
     """Signed maps are read-only until they are unlocked."""
+    used: int = field(default=0, compare=False)
+    """Highest lesion number ever used in this map, removed lesions included; the next is max(used, those here) + 1."""
 
     def lesion(self, lesion_id: str) -> Lesion:
         """Give the lesion of that id.

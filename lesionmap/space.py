@@ -182,7 +182,12 @@ def resample(volume: Volume, grid: Grid, *, order: int = 1, outside: float = 0.0
     from scipy.ndimage import affine_transform
 
     matrix = volume.grid.voxel_from_lps @ grid.lps_from_voxel
+    # Without the rounding error of inv(A) @ A, by which a crop or the grid itself would lose its border voxels.
+    whole = np.round(matrix)
+    matrix = np.where(np.abs(matrix - whole) < 1e-9, whole, matrix)
+    # A voxel reaches half a voxel from its centre; "constant" would cut nearest neighbours at the outer centres.
+    mode = "grid-constant" if order == 0 else "constant"
     array = affine_transform(
-        volume.array, matrix[:3, :3], matrix[:3, 3], output_shape=grid.shape, order=order, cval=outside
+        volume.array, matrix[:3, :3], matrix[:3, 3], output_shape=grid.shape, order=order, mode=mode, cval=outside
     )
     return Volume(array, grid, volume.projection)

@@ -43,6 +43,8 @@ class ImageFile:
     """Of the whole file, hex; empty in a dry run."""
     frames: tuple[int, ...] = ()
     """Frames of the file in slice order, from 0; empty: the file is one slice, or (NIfTI) all of them."""
+    offset: int = 0
+    """Byte at which raw pixels begin, stored and rescaled as in the station's first file; 0: look into the header."""
 
 
 @dataclass(frozen=True, slots=True)

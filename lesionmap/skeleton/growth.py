@@ -81,9 +81,9 @@ def stature_for_age(age_y: float, sex: Sex | None) -> float:
 
 def age_for_stature(stature_cm: float, sex: Sex | None) -> float:
     """Give the age in years at which a stature is the median one; 2 to 18."""
-    ages = np.arange(2.0, 18.01, 0.1)
-    statures = np.array([stature_for_age(float(a), sex) for a in ages])
-    return float(ages[int(np.argmin(np.abs(statures - stature_cm)))])
+    values = _growth("stature_cm")
+    medians = np.mean([values[s] for s in ([sex] if sex else ["F", "M"])], axis=0)
+    return float(np.interp(stature_cm, medians, _growth("age_y")))
 
 
 def length_mm(measure: str, stature_cm: float) -> float:

@@ -8,7 +8,7 @@ and differ). That makes all landmarks jointly Gaussian, so those not given have 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -164,6 +164,17 @@ _SIZERS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=32)
+def _size_table(age_y: float | None, sex: Sex | None) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Give statures in cm and, for each, every landmark of the model, shape (statures, 3)."""
+    statures = np.arange(70.0, 205.0, 1.0)
+    models = []
+    for stature in statures.tolist():
+        age = age_y if age_y is not None else growth.age_for_stature(stature, sex)
+        models.append(growth.landmark_model(age, sex, stature))
+    return statures, {name: np.array([model[name] for model in models]) for name in models[0]}
+
+
 def _fit_stature(given: dict[str, NDArray[np.float64]], age_y: float | None, sex: Sex | None) -> float:
     """Find the stature whose landmark distances are nearest to the given ones (least squares of logarithms)."""
     pairs = [
@@ -174,15 +185,12 @@ def _fit_stature(given: dict[str, NDArray[np.float64]], age_y: float | None, sex
     ]
     if not pairs:
         return growth.stature_for_age(age_y if age_y is not None else 10.0, sex)
-    measured = np.log([np.linalg.norm(given[a] - given[b]) for a, b in pairs])
-    statures = np.arange(70.0, 205.0, 1.0)
-    costs = []
-    for stature in statures:
-        age = age_y if age_y is not None else growth.age_for_stature(float(stature), sex)
-        model = growth.landmark_model(age, sex, float(stature))
-        expected = np.log([np.linalg.norm(model[a] - model[b]) for a, b in pairs])
-        costs.append(float(np.mean((measured - expected) ** 2)))
-    return float(statures[int(np.argmin(costs))])
+    statures, models = _size_table(age_y, sex)
+    cost = np.zeros(len(statures))
+    for a, b in pairs:
+        expected = np.linalg.norm(models[a] - models[b], axis=1)
+        cost += np.log(np.linalg.norm(given[a] - given[b]) / expected) ** 2
+    return float(statures[int(np.argmin(cost))])
 
 
 def _lay(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Posed", "Tube", "pose", "reference_tubes", "sections"]
 
+_END_BALL_MM = 4.0  # smallest ball at a square end
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tube:
@@ -177,15 +179,19 @@ def _fill_section(a: float, b: float, most: float) -> NDArray[np.float64]:
 def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
     """Fill a tube with balls: centres, radii, places along it, centres in the reference body."""
     half_b = float(np.linalg.norm(tube.across, axis=1).min())
-    nodes, wide, across, along = sections(tube, float(np.clip(half_b * 0.7, 2.5, 7.0)))
-    origin, origin_w, origin_a = reference.at(along)
     total = tube.lengths_mm()[-1]
+    *_, along = sections(tube, float(np.clip(half_b * 0.7, 2.5, 7.0)))
+    if tube.ends == "flat":  # no ball may stick out of a square end
+        inset = min(_END_BALL_MM / total, 0.4)
+        along = np.clip(along, inset, 1.0 - inset)
+    nodes, wide, across = tube.at(along)
+    origin, origin_w, origin_a = reference.at(along)
     found: list[NDArray[np.float64]] = []
     for i, place in enumerate(along.tolist()):
         a, b = float(np.linalg.norm(wide[i])), float(np.linalg.norm(across[i]))
         end = min(place, 1.0 - place) * total if tube.ends == "flat" else np.inf
         swap = a < b
-        discs = _fill_section(max(a, b), min(a, b), max(end, 4.0))
+        discs = _fill_section(max(a, b), min(a, b), max(end, _END_BALL_MM))
         u, v = (discs[:, 1], discs[:, 0]) if swap else (discs[:, 0], discs[:, 1])
         u, v = u / a, v / b
         centres = nodes[i] + u[:, None] * wide[i] + v[:, None] * across[i]

@@ -1,0 +1,233 @@
+"""From a mask, markers or named sites to the lesions of a LesionMap; the site is proposed where none is given."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionmap import annotate, skeleton
+from lesionmap.errors import LesionmapError
+from lesionmap.lesions import Extent
+from lesionmap.space import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from lesionmap.lesions import LesionMap
+    from lesionmap.read.rows import MarkRow
+    from lesionmap.skeleton import Placement
+    from lesionmap.space import Grid
+    from lesionmap.visits import Series, Visit
+
+__all__ = ["accept_tracks", "add_marks", "add_masks", "onto_grid", "proposed_sites"]
+
+_TOLERANCE_VOXELS = 0.1
+_SECOND_SITE = 0.15
+"""A further segment of the bone is touched from this share on; below, it is the edge of a voxel."""
+
+
+def proposed_sites(points_lps_mm: NDArray[np.float64], placement: Placement) -> tuple[str, ...]:
+    """Propose the sites of a lesion: the site that holds most of it, then other segments of the same bone.
+
+    Parameters
+    ----------
+    points_lps_mm : ndarray, shape (n, 3)
+        The voxels or the marker of the lesion, LPS mm.
+    placement : Placement
+        The skeleton on this visit.
+
+    Returns
+    -------
+    tuple of str
+        Site ids, the primary one first; empty where the points lie in no bone.
+    """
+    shares = [share for share in skeleton.site_shares(points_lps_mm, placement) if share.site]
+    if not shares:
+        return ()
+    first = skeleton.site(shares[0].site)
+    more = [skeleton.site(share.site) for share in shares[1:] if share.share >= _SECOND_SITE]
+    return (first.id, *(found.id for found in more if (found.bone, found.side) == (first.bone, first.side)))
+
+
+def onto_grid(mask: Volume, grid: Grid) -> Volume | None:
+    """Give a mask on a grid that has the same voxels, maybe along other axes; None where it has others.
+
+    A NIfTI file made from a series often has its rows flipped: the voxels are the same, their order is not.
+    """
+    matrix = grid.voxel_from_lps @ mask.grid.lps_from_voxel
+    steps = np.rint(matrix[:3, :3])
+    if not np.array_equal(np.abs(steps).sum(axis=0), [1, 1, 1]) or abs(round(float(np.linalg.det(steps)))) != 1:
+        return None
+    axes = [int(np.flatnonzero(steps[row])[0]) for row in range(3)]
+    flips = [row for row in range(3) if steps[row, axes[row]] < 0]
+    array = np.flip(np.transpose(mask.array, axes), tuple(flips))
+    if array.shape != grid.shape:
+        return None
+    ends = mask.grid.corners_lps_mm()
+    low, high = grid.voxels(ends).min(axis=0), grid.voxels(ends).max(axis=0)
+    off = max(np.abs(low + 0.5).max(), np.abs(high - np.array(grid.shape) + 0.5).max())
+    return Volume(array, grid, mask.projection) if off < _TOLERANCE_VOXELS else None
+
+
+def _on_series(mask: Volume, visit: Visit, name: str | None) -> tuple[Series, Volume]:
+    """Find the Series that a mask was drawn on."""
+    candidates = (visit.series_named(name),) if name else visit.series
+    for series in candidates:
+        fitted = onto_grid(mask, series.grid)
+        if fitted is not None:
+            return series, fitted
+    have = "; ".join(f"{series.name!r} has {_voxels(series.grid)}" for series in candidates) or "there is none"
+    raise LesionmapError(
+        f"a mask has the shape and place of a series of visit {visit.key}; this one has {_voxels(mask.grid)} "
+        f"and fits none ({have}); draw it on one of the series or resample it to one"
+    )
+
+
+def _voxels(grid: Grid) -> str:
+    spacing = " × ".join(f"{mm:.2f}" for mm in grid.spacing_mm)
+    return f"{' × '.join(str(n) for n in grid.shape)} voxels of {spacing} mm"
+
+
+def add_masks(
+    lesion_map: LesionMap, visit: Visit, placement: Placement | None, mask: Volume, series_name: str | None = None
+) -> LesionMap:
+    """Mark every lesion of a mask, its site proposed by the placement.
+
+    Parameters
+    ----------
+    lesion_map : LesionMap
+        Left as it is.
+    visit : Visit
+        Whose series the mask was drawn on.
+    placement : Placement or None
+        The skeleton on this visit; needed.
+    mask : Volume
+        Each value but 0 is one lesion; a mask of 0 and 1 is split into 26-neighbour components.
+    series_name : str, optional
+        The series it was drawn on; without it, the first series with the same voxels.
+
+    Raises
+    ------
+    LesionmapError
+        If no skeleton is placed, no series has these voxels, or a lesion lies in no bone.
+    """
+    if placement is None:
+        raise LesionmapError(
+            f"visit {visit.key} has no skeleton to propose sites; place it with 'lesionmap place' first"
+        )
+    series, fitted = _on_series(mask, visit, series_name)
+    for number, found in enumerate(annotate.lesions_from_mask(fitted), start=1):
+        sites = proposed_sites(found.lps_mm(), placement)
+        if not sites:
+            middle = ", ".join(f"{x:.0f}" for x in found.lps_mm().mean(axis=0))
+            raise LesionmapError(
+                f"lesion {number} of the mask, at ({middle}) mm, lies in no bone of the placed skeleton; "
+                "correct the landmarks, or mark it by its site with --markers or --sites"
+            )
+        lesion_map = annotate.add_lesion(
+            lesion_map, sites=sites, extents=[Extent(series.name, found, None, series.phase)]
+        )
+    return lesion_map
+
+
+def add_marks(
+    lesion_map: LesionMap,
+    visit: Visit,
+    placement: Placement | None,
+    rows: Iterable[MarkRow],
+    earlier: Sequence[LesionMap] = (),
+) -> LesionMap:
+    """Mark the lesions and give the answers of ``markers.csv`` or ``sites.csv``.
+
+    Parameters
+    ----------
+    lesion_map : LesionMap
+        Left as it is.
+    visit : Visit
+        A marker becomes an Extent on the first series that holds the point.
+    placement : Placement or None
+        Proposes the site of a marker that names none.
+    rows : iterable of MarkRow
+        From ``lesionmap.read.rows``.
+    earlier : sequence of LesionMap
+        The other visits of the same reader: an answer that names a site is for the track marked there.
+
+    Raises
+    ------
+    LesionmapError
+        On an unknown site, a marker that needs a site and lies in no bone, a track that is none.
+    """
+    for row in rows:
+        if row.answer:
+            track = row.track or _track_at(row.site, earlier)
+            lesion_map = annotate.answer(lesion_map, track, row.answer, row.note)
+            continue
+        extents = [] if row.lps_mm is None else [_marker(row.lps_mm, visit)]
+        lesion_map = annotate.add_lesion(
+            lesion_map,
+            sites=_sites_of(row, placement),
+            extents=extents,
+            certainty=row.certainty,
+            track=_checked_track(row) or None,
+            note=row.note,
+        )
+    return lesion_map
+
+
+def _marker(lps_mm: tuple[float, float, float], visit: Visit) -> Extent:
+    for series in visit.series:
+        if not series.projection and bool(series.grid.contains(lps_mm)):
+            return Extent(series.name, None, lps_mm, series.phase)
+    where = ", ".join(f"{x:.0f}" for x in lps_mm)
+    raise LesionmapError(
+        f"the marker at ({where}) mm lies outside every series of visit {visit.key}; check that it is LPS mm, "
+        "or mark the lesion by its site with --sites"
+    )
+
+
+def _sites_of(row: MarkRow, placement: Placement | None) -> tuple[str, ...]:
+    if row.site:
+        return (skeleton.known(row.site).id,)
+    if placement is None or row.lps_mm is None:
+        raise LesionmapError(f"marker {row.id!r} names no site and no skeleton is placed; place it first, or name one")
+    sites = proposed_sites(np.array([row.lps_mm]), placement)
+    if not sites:
+        raise LesionmapError(f"marker {row.id!r} names no site and lies in no bone of the placed skeleton; name a site")
+    return sites
+
+
+def _checked_track(row: MarkRow) -> str:
+    if row.track and not re.fullmatch(r"[0-9]+(\.[0-9]+)+", row.track):
+        raise LesionmapError(
+            f"{row.id}: a track is a DICOM UID (digits and dots) as in the lesion table, got {row.track!r}; "
+            "leave it empty for a new one"
+        )
+    return row.track
+
+
+def _track_at(site: str, earlier: Sequence[LesionMap]) -> str:
+    """Find the one track that was marked at a site in other visits."""
+    skeleton.known(site)
+    marked = [lesion for lesion_map in earlier for lesion in lesion_map.lesions]
+    by_primary = {track for lesion in marked if lesion.sites[0] == site for track in lesion.tracks}
+    tracks = by_primary or {track for lesion in marked if site in lesion.sites for track in lesion.tracks}
+    if len(tracks) == 1:
+        return tracks.pop()
+    found = f"{len(tracks)} tracks were" if tracks else "no track was"
+    raise LesionmapError(
+        f"an answer at {site} needs one track marked there in another visit, {found}; name it in the column track"
+    )
+
+
+def accept_tracks(lesion_map: LesionMap, earlier: Sequence[LesionMap]) -> LesionMap:
+    """Give each lesion the track that is proposed for it: the reader has said so.
+
+    Only lesions whose own track is marked in no other visit are proposed one.
+    """
+    for lesion_id, track in annotate.propose_tracks(lesion_map, earlier).items():
+        lesion_map = annotate.change_lesion(lesion_map, lesion_id, tracks=(track,))
+    return lesion_map

@@ -1,0 +1,29 @@
+"""How large, how bright, how many: numbers computed from what was drawn, never stored."""
+
+from lesionmap.measure.count import Count, Judged, Tally, count
+from lesionmap.measure.extent import (
+    Measurement,
+    main_measurement,
+    measure_extent,
+    measure_lesion,
+    measure_map,
+    reference_mean,
+)
+from lesionmap.measure.rule import RULES, CountRule, rule_from_file, rule_named
+
+__all__ = [
+    "RULES",
+    "Count",
+    "CountRule",
+    "Judged",
+    "Measurement",
+    "Tally",
+    "count",
+    "main_measurement",
+    "measure_extent",
+    "measure_lesion",
+    "measure_map",
+    "reference_mean",
+    "rule_from_file",
+    "rule_named",
+]

@@ -1,0 +1,7 @@
+"""Study: the store of patients, visits, placements, lesion maps and their history, on SQLite (PostgreSQL by URL)."""
+
+from lesionmap.store.disk import Claim
+from lesionmap.store.history import Conflict, Edit
+from lesionmap.store.study import Study
+
+__all__ = ["Claim", "Conflict", "Edit", "Study"]

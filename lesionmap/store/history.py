@@ -1,0 +1,217 @@
+"""The history of a map, as pure functions of its edits: changes, titles, what undo and redo act on, conflicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from lesionmap.errors import LesionmapError
+from lesionmap.lesions import Answer, Lesion, LesionMap
+from lesionmap.skeleton.placement import Placement
+from lesionmap.store import plain
+from lesionmap.visits import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+__all__ = [
+    "Conflict",
+    "Edit",
+    "Log",
+    "Value",
+    "change_title",
+    "changes",
+    "facts",
+    "read_value",
+    "stacks",
+    "titles",
+    "write_value",
+]
+
+Value: TypeAlias = Lesion | Answer | Placement | Reference | bool | None
+"""What an edit can hold; None: removed, withdrawn, unlocked."""
+
+_KINDS: dict[str, type] = {
+    "lesion": Lesion,
+    "answer": Answer,
+    "signed": bool,
+    "placement": Placement,
+    "reference": Reference,
+}
+_FIELD_WORDS = {"sites": "site", "tracks": "track", "extents": "drawing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One row of the history."""
+
+    n: int
+    """Its place in the map's history, from 1. Order is by ``n``, never by time."""
+    step: int
+    """``n`` of the first edit of the same save: edits of one step are undone together."""
+    what: str
+    """``lesion/L3``, ``answer/<track>``, ``signed``, ``placement``, ``reference/<series>``."""
+    value: Value
+    """The value from then on; None: removed."""
+    title: str
+    """For the reader: ``change lesion 3: certainty``, ``undo: add lesion 3``."""
+    reader: str
+    """Who did it."""
+    time: datetime
+    """When, UTC, by the clock of the machine that did it."""
+    version: str
+    """Of lesionmap."""
+    undoes: int | None = None
+    """Step that this one takes back; None for an edit of its own."""
+
+
+class Log(NamedTuple):
+    """An edit without its value, as undo and redo need it."""
+
+    n: int
+    step: int
+    undoes: int | None
+    what: str
+
+
+class Conflict(LesionmapError):  # noqa: N818 - the word of the design
+    """Somebody else changed the same thing meanwhile. Nothing was written and nothing is lost.
+
+    The other version is in the store, ours is in ``mine``: to keep ours, save it on top of ``theirs``.
+    """
+
+    def __init__(self, mine: LesionMap, theirs: LesionMap, what: Sequence[str]) -> None:
+        self.mine = mine
+        """The map that was to be saved."""
+        self.theirs = theirs
+        """The map as it is in the store now."""
+        self.what = tuple(what)
+        """The keys that both changed: ``lesion/L3`` …"""
+        names = ", ".join(_name(key) for key in self.what)
+        super().__init__(
+            f"another window changed {names} of visit {mine.visit} meanwhile; nothing was saved and both versions are "
+            "kept: compare them and save again"
+        )
+
+
+def facts(lesion_map: LesionMap) -> dict[str, Value]:
+    """Give what a map holds, by key.
+
+    Raises
+    ------
+    LesionmapError
+        If two lesions have one id, or two answers one track.
+    """
+    found: dict[str, Value] = {}
+    all_of_it: list[tuple[str, Value]] = [(f"lesion/{lesion.id}", lesion) for lesion in lesion_map.lesions]
+    all_of_it += [(f"answer/{answer.track}", answer) for answer in lesion_map.answers]
+    for key, value in all_of_it:
+        if key in found:
+            raise LesionmapError(f"a map holds each lesion and each answer once, got {_name(key)} twice")
+        found[key] = value
+    if lesion_map.signed:
+        found["signed"] = True
+    return found
+
+
+def changes(old: LesionMap, new: LesionMap) -> dict[str, tuple[Value, Value]]:
+    """Give key → (value before, value after) of what differs; signing comes last, unlocking first."""
+    before, after = facts(old), facts(new)
+    keys = [key for key in (*after, *(key for key in before if key not in after)) if key != "signed"]
+    keys = [*keys, "signed"] if new.signed else ["signed", *keys]
+    return {key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)}
+
+
+def read_value(what: str, text: str | None) -> Value:
+    """Read the stored text of an edit of that key."""
+    if text is None:
+        return None
+    value: Value = plain.loads(text, _KINDS[what.partition("/")[0]])
+    return value
+
+
+def write_value(what: str, value: Value) -> str | None:
+    """Write a value of that key as text for the store."""
+    return None if value is None else plain.dumps(value, _KINDS[what.partition("/")[0]])
+
+
+def _name(what: str) -> str:
+    kind, _, name = what.partition("/")
+    if kind == "lesion":
+        return f"lesion {name.removeprefix('L')}"
+    if kind == "answer":
+        return f"the answer on track …{name[-6:]}"
+    if kind == "reference":
+        return f"the reference on {name}"
+    return {"signed": "the signature", "placement": "the placement"}[kind]
+
+
+def change_title(what: str, before: Value, after: Value) -> str:
+    """Say for the reader what an edit did.
+
+    Examples
+    --------
+    >>> change_title("signed", None, True)
+    'sign'
+    """
+    if what == "signed":
+        return "sign" if after else "unlock"
+    if what == "placement" and before is None:
+        return "place the skeleton"
+    if before is None:
+        said = f": {after.verdict.replace('_', ' ')}" if isinstance(after, Answer) else ""
+        return f"add {_name(what)}{said}"
+    if after is None:
+        return f"remove {_name(what)}"
+    said = f": {', '.join(_differing(before, after))}" if isinstance(after, Lesion | Answer) else ""
+    return f"change {_name(what)}{said}"
+
+
+def _differing(before: Value, after: Lesion | Answer) -> Iterable[str]:
+    for field in fields(after):
+        if getattr(before, field.name, None) != getattr(after, field.name):
+            yield _FIELD_WORDS.get(field.name, field.name)
+
+
+def stacks(log: Iterable[Log]) -> tuple[list[int], list[int]]:
+    """Give the steps that undo and redo act on, the next one last.
+
+    An edit of its own clears what could be redone. An undo takes the last step off the first list and joins the
+    second; a redo, the other way round.
+    """
+    done: list[int] = []
+    undone: list[int] = []
+    for row in log:
+        if row.n != row.step:
+            continue
+        if row.undoes is None:
+            done.append(row.step)
+            undone.clear()
+        elif done and row.undoes == done[-1]:
+            done.pop()
+            undone.append(row.step)
+        elif undone:
+            undone.pop()
+            done.append(row.step)
+    return done, undone
+
+
+def titles(rows: Sequence[tuple[Log, Value]]) -> Mapping[int, str]:
+    """Give n → title of the whole history of a map."""
+    found: dict[int, str] = {}
+    plain_titles: dict[tuple[int, str], str] = {}
+    undos: set[int] = set()
+    present: dict[str, Value] = {}
+    for row, value in rows:
+        title = change_title(row.what, present.get(row.what), value)
+        present[row.what] = value
+        prefix = ""
+        if row.undoes is not None:
+            title = plain_titles.get((row.undoes, row.what), title)
+            prefix = "redo: " if row.undoes in undos else "undo: "
+            if row.undoes not in undos:
+                undos.add(row.step)
+        plain_titles[row.step, row.what] = title
+        found[row.n] = prefix + title
+    return found

@@ -1,0 +1,211 @@
+"""Every statement on a study, in SQLAlchemy Core. Names and values always travel as bound parameters."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, inspect, select, update
+
+from lesionmap.store import plain, tables
+from lesionmap.store.history import Log
+from lesionmap.visits import Patient, Series, Visit, visit_key_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, RowMapping
+
+__all__ = ["Rows"]
+
+
+class Rows:
+    """The statements, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def schema(self) -> tuple[int | None, bool]:
+        """Give the schema's version (None: no study), and whether the database holds no table at all."""
+        names = inspect(self._connection).get_table_names()
+        if not {"meta", "edit"} <= set(names):
+            return None, not names
+        found = self._connection.scalar(select(tables.meta.c.value).where(tables.meta.c.name == "schema"))
+        return (int(found) if found else None), False
+
+    def make_tables(self) -> None:
+        """Make the tables of a new study, unless somebody else just did."""
+        from lesionmap import __version__
+
+        if self.schema()[0] is not None:
+            return
+        tables.metadata.create_all(self._connection)
+        facts = {
+            "schema": str(tables.SCHEMA),
+            "salt": secrets.token_hex(32),
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "created_by": __version__,
+        }
+        self._connection.execute(insert(tables.meta), [{"name": name, "value": value} for name, value in facts.items()])
+
+    def salt(self) -> str:
+        """Give the study's salt."""
+        return str(self._connection.scalar(select(tables.meta.c.value).where(tables.meta.c.name == "salt")))
+
+    def patients(self, patient: str | None = None) -> list[Patient]:
+        """Give all patients by name, or the one asked for."""
+        query = select(tables.patient).order_by(tables.patient.c.id)
+        if patient is not None:
+            query = query.where(tables.patient.c.id == patient)
+        rows = self._connection.execute(query)
+        return [Patient(row.id, row.sex, row.birth_date) for row in rows]
+
+    def add_patient(self, patient: Patient) -> None:
+        """Add a patient."""
+        self._connection.execute(
+            insert(tables.patient), {"id": patient.id, "sex": patient.sex, "birth_date": patient.birth_date}
+        )
+
+    def replace_patient(self, patient: Patient) -> None:
+        """Correct sex and birth date."""
+        changed = update(tables.patient).where(tables.patient.c.id == patient.id)
+        self._connection.execute(changed.values(sex=patient.sex, birth_date=patient.birth_date))
+
+    def identity(self, key: str) -> str | None:
+        """Give the pseudonym of a hash."""
+        return self._connection.scalar(select(tables.identity.c.patient).where(tables.identity.c.hash == key))
+
+    def add_identity(self, key: str, patient: str) -> None:
+        """Keep the pseudonym of a hash."""
+        self._connection.execute(insert(tables.identity), {"hash": key, "patient": patient})
+
+    def visits(self, patient: str, key: str | None = None, *, lock: bool = False) -> list[Visit]:
+        """Give a patient's visits by date, or the one asked for; ``lock``: nobody else may change it meanwhile."""
+        query = (
+            select(tables.visit)
+            .where(tables.visit.c.patient == patient)
+            .order_by(tables.visit.c.date, tables.visit.c.ordinal)
+        )
+        if key is not None:
+            day, ordinal = visit_key_parts(key)
+            query = query.where(tables.visit.c.date == day, tables.visit.c.ordinal == ordinal)
+        if lock:  # SQLite needs none: a writer is alone
+            query = query.with_for_update()
+        return [_visit_of(row) for row in self._connection.execute(query).mappings()]
+
+    def has_visit(self, patient: str, key: str) -> bool:
+        """Say whether a visit exists, without reading its series."""
+        day, ordinal = visit_key_parts(key)
+        query = select(tables.visit.c.ordinal).where(
+            tables.visit.c.patient == patient, tables.visit.c.date == day, tables.visit.c.ordinal == ordinal
+        )
+        return self._connection.scalar(query) is not None
+
+    def add_visit(self, visit: Visit) -> None:
+        """Add a visit."""
+        key = {"patient": visit.patient, "date": visit.date, "ordinal": visit.ordinal}
+        self._connection.execute(insert(tables.visit), {**key, **_visit_values(visit)})
+
+    def replace_visit(self, visit: Visit) -> None:
+        """Change age, stature, weight and series."""
+        c = tables.visit.c
+        changed = update(tables.visit).where(
+            c.patient == visit.patient, c.date == visit.date, c.ordinal == visit.ordinal
+        )
+        self._connection.execute(changed.values(**_visit_values(visit)))
+
+    def top(self, key: str) -> int:
+        """Give the highest n of a map, 0 if it has no edits."""
+        return self._connection.scalar(select(func.max(tables.edit.c.n)).where(tables.edit.c.map == key)) or 0
+
+    def latest(self, key: str) -> dict[str, str | None]:
+        """Give what → latest value of a map, in the order in which they first came."""
+        ends = (
+            select(func.min(tables.edit.c.n).label("first"), func.max(tables.edit.c.n).label("last"))
+            .where(tables.edit.c.map == key)
+            .group_by(tables.edit.c.what)
+            .subquery()
+        )
+        query = (
+            select(tables.edit.c.what, tables.edit.c.value)
+            .join(ends, tables.edit.c.n == ends.c.last)
+            .where(tables.edit.c.map == key)
+            .order_by(ends.c.first)
+        )
+        return {row.what: row.value for row in self._connection.execute(query)}
+
+    def log(self, key: str) -> list[Log]:
+        """Give the history of a map without values."""
+        c = tables.edit.c
+        rows = self._connection.execute(select(c.n, c.step, c.undoes, c.what).where(c.map == key).order_by(c.n))
+        return [Log(*row) for row in rows]
+
+    def history(self, key: str) -> Sequence[RowMapping]:
+        """Give the whole history of a map."""
+        return (
+            self._connection.execute(select(tables.edit).where(tables.edit.c.map == key).order_by(tables.edit.c.n))
+            .mappings()
+            .all()
+        )
+
+    def values_of(self, key: str, what: str) -> list[str | None]:
+        """Give all values that a thing ever had, oldest first."""
+        query = (
+            select(tables.edit.c.value)
+            .where(tables.edit.c.map == key, tables.edit.c.what == what)
+            .order_by(tables.edit.c.n)
+        )
+        return list(self._connection.scalars(query))
+
+    def value(self, key: str, n: int) -> str | None:
+        """Give the value of one edit."""
+        return self._connection.scalar(
+            select(tables.edit.c.value).where(tables.edit.c.map == key, tables.edit.c.n == n)
+        )
+
+    def maps(self, patient: str) -> list[str]:
+        """Give the keys of all maps of a patient that hold something, sorted."""
+        mine = tables.edit.c.map.startswith(f"{patient}/", autoescape=True)
+        ends = (
+            select(tables.edit.c.map, func.max(tables.edit.c.n).label("n"))
+            .where(mine)
+            .group_by(tables.edit.c.map, tables.edit.c.what)
+        )
+        last = ends.subquery()
+        query = (
+            select(tables.edit.c.map)
+            .distinct()
+            .join(last, (tables.edit.c.map == last.c.map) & (tables.edit.c.n == last.c.n))
+            .where(tables.edit.c.value.is_not(None))
+        )
+        # startswith() is deaf to case on SQLite.
+        return sorted(key for key in self._connection.scalars(query) if key.startswith(f"{patient}/"))
+
+    def append(
+        self, key: str, after: int, values: Mapping[str, str | None], same: Mapping[str, str | int | None]
+    ) -> None:
+        """Append the edits of one step, what → value, behind number ``after``; ``same`` is what they share.
+
+        The transaction ends in TakenError if somebody else has appended there.
+        """
+        rows = [
+            {"map": key, "n": n, "step": after + 1, "what": what, "value": value, **same}
+            for n, (what, value) in enumerate(values.items(), start=after + 1)
+        ]
+        if rows:
+            self._connection.execute(insert(tables.edit), rows)
+
+
+def _visit_values(visit: Visit) -> dict[str, object]:
+    return {
+        "age_y": visit.age_y,
+        "stature_cm": visit.stature_cm,
+        "weight_kg": visit.weight_kg,
+        "series": plain.dumps(visit.series, tuple[Series, ...]),
+    }
+
+
+def _visit_of(row: RowMapping) -> Visit:
+    series: tuple[Series, ...] = plain.loads(row["series"], tuple[Series, ...])
+    return Visit(row["patient"], row["date"], row["ordinal"], row["age_y"], row["stature_cm"], row["weight_kg"], series)

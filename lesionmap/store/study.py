@@ -1,0 +1,399 @@
+"""Study: the store of patients, visits, placements and lesion maps, and their history."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, cast
+
+from lesionmap.errors import LesionmapError
+from lesionmap.store import checks, history
+from lesionmap.store.disk import Claim
+from lesionmap.store.history import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from lesionmap.lesions import LesionMap
+    from lesionmap.skeleton.placement import Placement
+    from lesionmap.store.database import Database
+    from lesionmap.store.history import Value
+    from lesionmap.store.rows import Rows
+    from lesionmap.visits import Patient, Reference, Series, Visit
+
+__all__ = ["Study"]
+
+_TRIES = 20
+
+
+class _Step(NamedTuple):
+    """What one save appends."""
+
+    values: dict[str, str | None]
+    undoes: int | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Study:
+    """The store: patients, visits, placements, lesion maps, history.
+
+    What a reader decides is a row of one append-only table of edits, keyed by map and number. A lesion map (and what
+    belongs to the visit: placement, references) is its latest values. Nothing is ever changed or removed there: undo
+    appends the earlier value. Every call is one transaction; when it returns, its edits outlast a crash.
+
+    A study can be used from several threads and by several programs at once. Two that change the same lesion get a
+    Conflict; ``claim`` lets the second window know beforehand.
+
+    Examples
+    --------
+    >>> with Study.open("crmo.lesionmap", create=True) as study:  # doctest: +SKIP
+    ...     study.patients()
+    ()
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = _now) -> None:
+        self._database = database
+        self._clock = clock
+        with database.reading() as rows:
+            self._salt = rows.salt()
+
+    @classmethod
+    def open(cls, where: str | Path, create: bool = False, *, clock: Callable[[], datetime] = _now) -> Self:
+        """Open a study.
+
+        Parameters
+        ----------
+        where : str or Path
+            A file (SQLite) or a URL (``postgresql://…``; its driver is not a dependency yet).
+        create : bool
+            Make the study if there is none.
+        clock : callable
+            Gives the time written with each edit. Order never depends on it.
+
+        Raises
+        ------
+        LesionmapError
+            No such study, not a study, of a newer version, on a network drive, or not readable. Nothing is written.
+        """
+        from lesionmap.store.database import Database
+
+        database = Database.open(str(where), create)
+        return cls(database, clock)
+
+    @property
+    def read_only(self) -> bool:
+        """True where the file or its folder cannot be written; every change then raises LesionmapError."""
+        return self._database.read_only
+
+    def close(self) -> None:
+        """Close the study; whatever was saved is on the disk already."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Patients
+
+    def patients(self) -> tuple[Patient, ...]:
+        """Give all patients, by pseudonym."""
+        with self._database.reading() as rows:
+            return tuple(rows.patients())
+
+    def patient(self, patient: str) -> Patient:
+        """Give the patient of that pseudonym, or raise LesionmapError."""
+        with self._database.reading() as rows:
+            return checks.find_patient(rows, patient)
+
+    def add_patient(self, patient: Patient) -> None:
+        """Add a patient; LesionmapError if the pseudonym is taken."""
+        with self._writing() as rows:
+            if rows.patients(patient.id):
+                raise LesionmapError(f"the study has a patient {patient.id} already; take study.next_pseudonym()")
+            rows.add_patient(patient)
+
+    def replace_patient(self, patient: Patient) -> None:
+        """Correct a patient's sex or birth date; the visits keep their ages."""
+        with self._writing() as rows:
+            checks.find_patient(rows, patient.id)
+            for visit in rows.visits(patient.id):
+                checks.checked(visit, patient)
+            rows.replace_patient(patient)
+
+    def next_pseudonym(self) -> str:
+        """Give the first free name of the row P001, P002 …: one more than the highest ever given."""
+        numbers = [int(m.group(1)) for p in self.patients() if (m := re.fullmatch(r"P(\d{3,})", p.id, re.ASCII))]
+        return f"P{max(numbers, default=0) + 1:03d}"
+
+    def pseudonym(self, patient_key: str) -> str | None:
+        """Give the pseudonym of a patient seen before, None for a new one.
+
+        Parameters
+        ----------
+        patient_key : str
+            Issuer and PatientID. Only its salted SHA-256 is stored. That keeps it from being read; it does not keep
+            someone who holds the study file from trying all PatientIDs, so the file is as confidential as they are.
+        """
+        with self._database.reading() as rows:
+            return rows.identity(self._hash(patient_key))
+
+    def remember(self, patient_key: str, pseudonym: str) -> None:
+        """Recognise this issuer and PatientID as the patient ``pseudonym``, who is in the study, from now on."""
+        key = self._hash(patient_key)
+        with self._writing() as rows:
+            checks.find_patient(rows, pseudonym)
+            known = rows.identity(key)
+            if known not in (None, pseudonym):
+                raise LesionmapError(f"these images belong to patient {known} of this study, not to {pseudonym}")
+            if known is None:
+                rows.add_identity(key, pseudonym)
+
+    def _hash(self, patient_key: str) -> str:
+        return sha256((self._salt + patient_key).encode("utf-8", "surrogatepass")).hexdigest()
+
+    # Visits
+
+    def visits(self, patient: str) -> tuple[Visit, ...]:
+        """Give a patient's visits, by date."""
+        with self._database.reading() as rows:
+            checks.find_patient(rows, patient)
+            return tuple(rows.visits(patient))
+
+    def visit(self, patient: str, key: str) -> Visit:
+        """Give the visit of that name (``2010-05-04``), or raise LesionmapError naming those there are."""
+        with self._database.reading() as rows:
+            return checks.find_visit(rows, patient, key)
+
+    def add_visit(self, visit: Visit, *, same_day: Literal["next", "refuse"] = "next") -> Visit:
+        """Add a visit and give it as stored: with its age where the birth date is known, and its ordinal.
+
+        Parameters
+        ----------
+        visit : Visit
+            Its series must have different names.
+        same_day : {"next", "refuse"}
+            What to do if the patient has a visit of that date and ordinal: take the next ordinal, or LesionmapError.
+        """
+        with self._writing() as rows:
+            visit = checks.checked(visit, checks.find_patient(rows, visit.patient))
+            taken = {v.ordinal for v in rows.visits(visit.patient) if v.date == visit.date}
+            if visit.ordinal in taken and same_day == "refuse":
+                raise LesionmapError(f"patient {visit.patient} has a visit {visit.key} already; add its series to it")
+            while visit.ordinal in taken:
+                visit = replace(visit, ordinal=visit.ordinal + 1)
+            rows.add_visit(visit)
+        return visit
+
+    def replace_visit(self, visit: Visit) -> Visit:
+        """Change age, stature, weight or series (re-linked, say) of the visit of that patient, date and ordinal."""
+        with self._writing() as rows:
+            visit = checks.checked(visit, checks.find_patient(rows, visit.patient))
+            checks.find_visit(rows, visit.patient, visit.key, lock=True)
+            rows.replace_visit(visit)
+        return visit
+
+    def add_series(self, patient: str, visit: str, series: Sequence[Series]) -> Visit:
+        """Add series to a visit (a bone scan of the same day, say); LesionmapError if a name is there already."""
+        with self._writing() as rows:
+            found = checks.find_visit(rows, patient, visit, lock=True)
+            grown = checks.checked(replace(found, series=(*found.series, *series)), checks.find_patient(rows, patient))
+            rows.replace_visit(grown)
+        return grown
+
+    # What belongs to the visit, for all readers
+
+    def placement(self, patient: str, visit: str) -> Placement | None:
+        """Give the visit's placement; None if the skeleton was not placed yet."""
+        with self._database.reading() as rows:
+            text = rows.latest(checks.map_key(rows, patient, visit)).get("placement")
+        return cast("Placement | None", history.read_value("placement", text))
+
+    def save_placement(self, patient: str, visit: str, placement: Placement | None, reader: str) -> None:
+        """Keep the visit's placement (None: take it away); the one before stays in the history."""
+        self._put(patient, visit, reader, "placement", placement)
+
+    def references(self, patient: str, visit: str) -> tuple[Reference, ...]:
+        """Give the visit's reference regions, at most one a series."""
+        with self._database.reading() as rows:
+            latest = rows.latest(checks.map_key(rows, patient, visit))
+        found = [history.read_value(what, text) for what, text in latest.items() if what.startswith("reference/")]
+        return tuple(cast("Reference", value) for value in found if value is not None)
+
+    def save_reference(self, patient: str, visit: str, reference: Reference, reader: str) -> None:
+        """Keep the reference region of a series; the one before stays in the history."""
+        self._put(patient, visit, reader, f"reference/{reference.series}", reference)
+
+    def remove_reference(self, patient: str, visit: str, series: str, reader: str) -> None:
+        """Take the reference region of a series away; it stays in the history."""
+        self._put(patient, visit, reader, f"reference/{series}", None)
+
+    def _put(self, patient: str, visit: str, reader: str, what: str, value: Value) -> None:
+        def decide(rows: Rows, key: str) -> _Step:
+            now = history.read_value(what, rows.latest(key).get(what))
+            return _Step({} if now == value else {what: history.write_value(what, value)})
+
+        self._append((patient, visit, None), reader, decide)
+
+    # Lesion maps
+
+    def readers(self, patient: str, visit: str | None = None) -> tuple[str, ...]:
+        """Give the names of those whose map of this visit (of any visit) holds something, sorted."""
+        day = None if visit is None else checks.canonical(visit)
+        with self._database.reading() as rows:
+            checks.find_patient(rows, patient)
+            keys = [key.split("/") for key in rows.maps(patient)]
+        return tuple(sorted({key[2] for key in keys if len(key) == 3 and day in (None, key[1])}))
+
+    def lesion_map(self, patient: str, visit: str, reader: str) -> LesionMap:
+        """Give a reader's map of a visit, an empty one if there is none.
+
+        Lesions and answers come in the order in which they first came into the map. ``used`` is the highest lesion
+        number that the history knows, so that no number is given twice.
+        """
+        with self._database.reading() as rows:
+            latest = rows.latest(checks.map_key(rows, patient, visit, reader))
+        return checks.as_lesion_map(patient, checks.canonical(visit), reader, latest)
+
+    def save(self, old: LesionMap, new: LesionMap) -> None:
+        """Append an edit for each lesion and answer that differs, and for signing: all in one step, or none.
+
+        Changes of other lesions by another window meanwhile are no conflict and are kept.
+
+        Parameters
+        ----------
+        old : LesionMap
+            As it was read from the study.
+        new : LesionMap
+            As it shall be.
+
+        Raises
+        ------
+        Conflict
+            If the same lesion or answer was changed, or the map signed, meanwhile. It carries both versions.
+        LesionmapError
+            If the map is signed, or the id of a removed lesion is used again.
+        """
+        if (old.patient, old.visit, old.reader) != (new.patient, new.visit, new.reader):
+            raise LesionmapError("two versions of one map are needed, got maps of two visits or two readers")
+        changes = history.changes(old, new)
+        if old.signed and new.signed and changes:
+            raise LesionmapError(f"the map of visit {new.visit} is signed and so read-only; unlock it first")
+        if not changes:
+            return
+
+        def decide(rows: Rows, key: str) -> _Step:
+            return _Step(checks.to_write(rows, key, changes, (old, new)))
+
+        self._append((new.patient, new.visit, new.reader), new.reader, decide)
+
+    # History
+
+    def history(self, patient: str, visit: str, reader: str | None = None) -> tuple[Edit, ...]:
+        """Give all edits of a reader's map, oldest first; without reader those of placement and references."""
+        with self._database.reading() as rows:
+            found = rows.history(checks.map_key(rows, patient, visit, reader))
+        logs = [history.Log(row["n"], row["step"], row["undoes"], row["what"]) for row in found]
+        values = [history.read_value(row["what"], row["value"]) for row in found]
+        titles = history.titles(list(zip(logs, values, strict=True)))
+        return tuple(
+            Edit(
+                row["n"], row["step"], row["what"], value, titles[row["n"]], row["reader"],
+                datetime.fromisoformat(row["time"]), row["version"], row["undoes"],
+            )
+            for row, value in zip(found, values, strict=True)
+        )  # fmt: skip
+
+    def undo(self, patient: str, visit: str, reader: str) -> LesionMap:
+        """Take the last step of a reader's map back by appending the earlier values; give the map as it is then."""
+        self._turn((patient, visit, reader), reader, back=True)
+        return self.lesion_map(patient, visit, reader)
+
+    def redo(self, patient: str, visit: str, reader: str) -> LesionMap:
+        """Bring back what the last undo took away; possible until something else is edited."""
+        self._turn((patient, visit, reader), reader, back=False)
+        return self.lesion_map(patient, visit, reader)
+
+    def undo_visit(self, patient: str, visit: str, reader: str) -> None:
+        """Take the last step on the visit's placement and references back, whoever made it."""
+        self._turn((patient, visit, None), reader, back=True)
+
+    def redo_visit(self, patient: str, visit: str, reader: str) -> None:
+        """Bring back what the last ``undo_visit`` took away."""
+        self._turn((patient, visit, None), reader, back=False)
+
+    def _turn(self, where: tuple[str, str, str | None], reader: str, *, back: bool) -> None:
+        def decide(rows: Rows, key: str) -> _Step:
+            log = rows.log(key)
+            steps = history.stacks(log)[0 if back else 1]
+            if not steps:
+                raise LesionmapError(f"there is nothing to {'undo' if back else 'redo'} in visit {where[1]}")
+            values: dict[str, str | None] = {}
+            for row in (row for row in log if row.step == steps[-1]):
+                earlier = [r.n for r in log if r.what == row.what and r.n < row.n]
+                values[row.what] = rows.value(key, earlier[-1]) if earlier else None
+            return _Step(values, steps[-1])
+
+        self._append(where, reader, decide)
+
+    def claim(self, patient: str, visit: str, reader: str) -> Claim:
+        """Ask for the right to edit a map in this window; ``claim.held`` says whether it was given.
+
+        A study file: a locked file beside it, freed by the operating system when the process dies. On PostgreSQL it
+        will be ``pg_try_advisory_lock`` on a connection kept for it, freed by the server when the connection ends.
+        ``save`` does not ask for it: a conflict is found there in any case.
+        """
+        with self._database.reading() as rows:
+            key = checks.map_key(rows, patient, visit, reader)
+        if self.read_only:
+            return Claim(None, key, "the study is read-only")
+        if self._database.path is None:
+            raise LesionmapError("maps of a study on a server cannot be claimed yet; save finds conflicts all the same")
+        return Claim(self._database.path, key)
+
+    # Writing
+
+    @contextmanager
+    def _writing(self) -> Iterator[Rows]:
+        from lesionmap.store.database import TakenError
+
+        try:
+            with self._database.writing() as rows:
+                yield rows
+        except TakenError as error:
+            raise LesionmapError("another program added the same patient or visit meanwhile; do it again") from error
+
+    def _append(self, where: tuple[str, str, str | None], reader: str, decide: Callable[[Rows, str], _Step]) -> None:
+        """Append what ``decide`` finds to be written, in one transaction.
+
+        The number is taken before ``decide`` looks: whatever another program commits from then on takes the number
+        away, and ``decide`` looks again. So the unique key alone finds every conflict, in any database.
+        """
+        from lesionmap import __version__
+        from lesionmap.store.database import TakenError
+
+        checks.reader_name(reader)
+        for _ in range(_TRIES):
+            try:
+                with self._database.writing() as rows:
+                    key = checks.map_key(rows, *where)
+                    top = rows.top(key)
+                    step = decide(rows, key)
+                    time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
+                    same = {"undoes": step.undoes, "reader": reader, "time": time, "version": __version__}
+                    rows.append(key, top, step.values, same)
+            except TakenError:
+                continue
+            return
+        raise LesionmapError(f"others write to the map of visit {where[1]} without a pause; try again")

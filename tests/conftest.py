@@ -1,0 +1,24 @@
+"""What every test stands on: no screen unless asked, no patient data in tracebacks, the same examples each time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# Before anything imports matplotlib, psygnal or napari.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
+os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="lesionmap-napari-")) / "settings.yaml"))
+os.environ.setdefault("NO_COLOR", "1")
+
+settings.register_profile(
+    "lesionmap",
+    deadline=None,  # machines differ; speed is measured in tests/benchmarks
+    derandomize=True,  # a red test is red again
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("lesionmap")

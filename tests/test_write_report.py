@@ -1,0 +1,142 @@
+"""The report: one file, no network, nothing typed becomes markup, the same facts as in the tables."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lesionmap.errors import LesionmapError
+from lesionmap.write import STATE_STYLE, lesion_rows, write_report
+from lesionmap.write.content import sections
+from write_case import EVIL, case
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes, words and table cells of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.rows: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip("\n")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(case(EVIL), path, with_notes=True)
+    parsed = Page()
+    parsed.feed(path.read_text("utf-8"))
+    return parsed
+
+
+def test_nothing_typed_becomes_markup(page: Page) -> None:
+    assert "script" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    said = "".join(page.words)
+    assert said.count("<script>alert(1)</script>") >= 7  # the reader's name, and the note of each lesion
+    assert "$x^2$" in said
+
+
+def test_nothing_is_fetched(page: Page) -> None:
+    assert not set(page.tags) & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    targets = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "action", "data")]
+    assert targets
+    assert all(value.startswith("#") for value in targets)
+    policy = next(value for name, value in page.attributes if name == "content" and "default-src" in value)
+    assert "default-src 'none'" in policy
+
+
+def test_every_lesion_state_and_rule_is_told(page: Page) -> None:
+    said = "".join(page.words)
+    for words in ("Research use only", case().rule.sentence, "Not imaged is never no lesion."):
+        assert words in said
+    lesions = [row for row in page.rows if row and re.fullmatch(r"L\d+", row[0])]
+    assert len(lesions) == len(lesion_rows(case()))
+    ankle = next(row for row in lesions if row[1].startswith("Left distal tibial metaphysis"))
+    assert ankle[2:] == ["definite", "first seen", "4.0", "17", "–", "–", "yes"]
+    joint = next(row for row in lesions if row[1].startswith("Right sacroiliac joint"))
+    assert joint[4:7] == ["–", "–", "–"]  # unknown, not 0
+    course = next(row for row in page.rows if row and row[0] == "Left medial clavicle")
+    assert course == ["Left medial clavicle", "first seen · 6.1 ml", "worsened · 8.2 ml", "improved · 0.4 ml"]
+
+
+def test_what_was_not_imaged_is_told(page: Page) -> None:
+    regions = {row[0]: row[1:] for row in page.rows if row and row[0] in ("Thorax", "Leg")}
+    assert regions == {
+        "Thorax": ["imaged", "imaged", "not known"],
+        "Leg": ["not imaged", "imaged", "not known"],
+    }
+
+
+def test_open_questions_stand_first() -> None:
+    first = sections(case())[0]
+    assert first.kind == "warning"
+    assert first.lines == (
+        "2008-05-04: no volume for L3 (right sacroiliac joint).",
+        "2009-05-04: not answered yet, gone or not seen: left distal tibial metaphysis, right second metatarsal.",
+        "2009-05-04: what was imaged is not known; a lesion not marked there may have been missed.",
+    )
+
+
+def test_states_sum_over_the_tracks() -> None:
+    table = next(section.table for section in sections(case()) if section.title == "Counts")
+    assert table is not None
+    rows = {row[0].text: dict(zip(table.header, (cell.text for cell in row), strict=True)) for row in table.rows}
+    assert rows["2008-05-04"]["first seen"] == "4"
+    assert rows["2009-05-04"]["not answered yet"] == "2"
+    assert rows["2009-05-04"]["age, years"] == "–"
+    assert set(table.header[5:]) <= {style.words for style in STATE_STYLE.values()}
+
+
+def test_notes_stay_out_unless_asked(tmp_path: Path) -> None:
+    write_report(case(), tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "alert(1)" not in text
+    assert "<svg" in text
+    assert len(text) < 5_000_000
+
+
+def test_report_is_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("a.html", "b.html", "a.pdf", "b.pdf"):
+        write_report(case(), tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_pdf_is_a4(tmp_path: Path) -> None:
+    write_report(case(EVIL), tmp_path / "report.pdf", with_notes=True)
+    data = (tmp_path / "report.pdf").read_bytes()
+    assert data.startswith(b"%PDF")
+    boxes = re.findall(rb"/MediaBox \[ ?([\d. ]+?) ?\]", data)
+    assert len(boxes) >= 2
+    assert {tuple(round(float(x)) for x in box.split()) for box in boxes} == {(0, 0, 595, 842)}
+
+
+def test_bad_endings_and_existing_files(tmp_path: Path) -> None:
+    with pytest.raises(LesionmapError, match=r"ending in \.html, \.pdf was expected, got 'report\.docx'"):
+        write_report(case(), tmp_path / "report.docx")
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(LesionmapError, match="exists already"):
+        write_report(case(), tmp_path / "report.html")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
