@@ -69,7 +69,8 @@ def _tree(placement: Placement) -> tuple[cKDTree, float]:
     posed = pose(placement)
     biggest = float(posed.radii.max())
     lift = np.sqrt(biggest**2 - posed.radii**2)
-    return cKDTree(np.column_stack([posed.centres, lift])), biggest
+    lifted = np.column_stack([posed.centres, lift])
+    return cKDTree(lifted, leafsize=24, compact_nodes=False, balanced_tree=False), biggest
 
 
 def _nearest(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
@@ -80,21 +81,40 @@ def _nearest(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray
     balls : (n, 2) int
         The second is -1 where no other bone is among the nearest.
     surface_mm : (n, 2) float
-        Negative inside.
+        Negative inside; the second is infinite where there is none.
     """
-    posed = pose(placement)
-    tree, _ = _tree(placement)
+    tree, biggest = _tree(placement)
     query = np.column_stack([points, np.zeros(len(points))])
-    _, found = tree.query(query, k=8, workers=-1)
-    bone = _bone_of_ball(placement)
+    balls = np.full((len(points), 2), -1)
+    surface = np.full((len(points), 2), np.inf)
+    # Most points of a body are near no bone: a bounded search finds that out fast.
+    reach = float(np.hypot(FAR_MM + biggest, biggest))
+    distance, found = tree.query(query, k=8, distance_upper_bound=reach, workers=-1)
+    near = np.isfinite(distance[:, 0])
+    balls[near], surface[near] = _two_bones(points[near], found[near], placement)
+    if not near.all():
+        posed = pose(placement)
+        _, first = tree.query(query[~near], workers=-1)
+        balls[~near, 0] = first
+        surface[~near, 0] = np.linalg.norm(points[~near] - posed.centres[first], axis=1) - posed.radii[first]
+    return balls, surface
+
+
+def _two_bones(
+    points: NDArray[np.float64], found: NDArray[np.int_], placement: Placement
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Choose, among the nearest balls of each point, the best of the first bone and the best of any other."""
+    posed, bone = pose(placement), _bone_of_ball(placement)
+    missing = found == len(posed.radii)
+    found = np.where(missing, found[:, :1], found)
     surface = np.linalg.norm(points[:, None] - posed.centres[found], axis=2) - posed.radii[found]
     other = bone[found] != bone[found[:, :1]]
-    first = np.where(other, np.inf, surface).argmin(axis=1)
     rows = np.arange(len(points))
+    own = np.where(other, np.inf, surface)
     rest = np.where(other, surface, np.inf)
-    second = rest.argmin(axis=1)
+    first, second = own.argmin(axis=1), rest.argmin(axis=1)
     balls = np.column_stack([found[rows, first], np.where(other.any(axis=1), found[rows, second], -1)])
-    return balls, np.column_stack([surface[rows, first], rest[rows, second]])
+    return balls, np.column_stack([own[rows, first], rest[rows, second]])
 
 
 def owners(points_lps_mm: NDArray[np.float64], placement: Placement) -> NDArray[np.int_]:

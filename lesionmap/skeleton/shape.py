@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Posed", "Tube", "pose", "reference_tubes", "sections"]
 
 _END_BALL_MM = 4.0  # smallest ball at a square end
+_MOST_MM = 12.0  # largest ball: balls of like size make the search for the nearest one fast
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +192,7 @@ def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
         a, b = float(np.linalg.norm(wide[i])), float(np.linalg.norm(across[i]))
         end = min(place, 1.0 - place) * total if tube.ends == "flat" else np.inf
         swap = a < b
-        discs = _fill_section(max(a, b), min(a, b), max(end, _END_BALL_MM))
+        discs = _fill_section(max(a, b), min(a, b), min(max(end, _END_BALL_MM), _MOST_MM))
         u, v = (discs[:, 1], discs[:, 0]) if swap else (discs[:, 0], discs[:, 1])
         u, v = u / a, v / b
         centres = nodes[i] + u[:, None] * wide[i] + v[:, None] * across[i]
