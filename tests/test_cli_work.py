@@ -296,3 +296,17 @@ def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
     )
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("lesionmap: there is no study")
+
+
+def test_moved_images_leave_sizes_and_no_signal(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lesionmap.errors import LesionmapError
+
+    def gone(_: object) -> None:
+        raise LesionmapError("the image file is not there; re-link the images")
+
+    done("add", study, "P001", FIRST, "--reader", "anna", "--mask", nifti(tmp_path / "m.nii", femur_mask()))
+    monkeypatch.setattr("lesionmap.read.pixels", gone)
+    done("table", study, "-o", tmp_path / "t.csv")
+    (row,) = rows_of(tmp_path / "t.csv")
+    assert (row["volume_ml"], row["signal_mean"]) == ("9.216", "")
+    assert "the pixels were not given" in row["why_not_measured"]

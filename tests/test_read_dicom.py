@@ -262,7 +262,8 @@ def test_facts_of_the_visit_come_from_the_header_and_no_name_leaves_it(tmp_path:
     (visit,) = found.studies
     assert visit.visit.key == "2010-05-04"
     assert visit.visit.age_y == pytest.approx(8.08, abs=0.01)
-    assert (visit.sex, visit.visit.stature_cm) == ("M", pytest.approx(134))
+    assert visit.sex == "M"
+    assert visit.visit.stature_cm == pytest.approx(134)
     assert visit.series[0].name == "STIR coronal"
     assert visit.patient_key.endswith("SECRET-17")
     shown = json.dumps(dry_run_json(found)) + repr(found)
@@ -328,9 +329,12 @@ def test_b_values_are_words_of_the_kind(tmp_path: Path) -> None:
 
 def test_repeats_without_any_time_are_told_by_instance_number(tmp_path: Path) -> None:
     for n in range(3):
-        df.write_series(
-            tmp_path, df.noise(df.grid(), n), seed=n, per_slice=lambda k, n=n: {"InstanceNumber": str(n * 11 + k + 1)}
-        )
+        numbers = [str(n * 11 + k + 1) for k in range(11)]
+
+        def numbered(k: int, numbers: list[str] = numbers) -> dict[str, Any]:
+            return {"InstanceNumber": numbers[k]}
+
+        df.write_series(tmp_path, df.noise(df.grid(), n), seed=n, per_slice=numbered)
     entries = _series(tmp_path)
     assert [e["n_files"] for e in entries] == [11, 11, 11]
     assert all("instance number" in e["note"] for e in entries)
@@ -344,6 +348,31 @@ def test_a_localizer_of_three_planes_is_three_volumes(tmp_path: Path) -> None:
     entries = _series(tmp_path)
     assert sorted(e["plane"] for e in entries) == ["axial", "coronal", "sagittal"]
     assert [e["shape"] for e in entries] == [[6, 8, 3]] * 3
+
+
+def test_echo_times_that_differ_by_rounding_are_one_volume(tmp_path: Path) -> None:
+    df.write_series(tmp_path, df.noise(df.grid()), per_slice=lambda k: {"EchoTime": f"{7.004 + 0.002 * (k % 2):.3f}"})
+    (entry,) = _series(tmp_path)
+    assert entry["n_files"] == 11
+
+
+def test_a_time_point_that_was_broken_off_is_a_shorter_volume(tmp_path: Path) -> None:
+    for n in range(3):
+        paths = df.write_series(tmp_path, df.noise(df.grid(), n), seed=n, TemporalPositionIdentifier=str(n))
+    for path in paths[3:]:
+        path.unlink()
+    assert [e["shape"][2] for e in _series(tmp_path)] == [11, 11, 3]
+
+
+def test_axial_stations_in_one_series_uid_are_told_by_acquisition(tmp_path: Path) -> None:
+    for n in range(3):  # two slices of each lie where two of the next do
+        where = df.grid((7, 5, 12), directions=np.eye(3), origin=(-30, -20, 100 - n * 40))
+        df.write_series(tmp_path, df.noise(where, n), seed=n, AcquisitionNumber=str(n))
+    entries = _series(tmp_path)
+    assert [e["shape"] for e in entries] == [[7, 5, 12]] * 3
+    assert sorted(e["first_voxel_lps_mm"][2] for e in entries) == [20, 60, 100]
+    (series,) = scan([tmp_path]).studies[0].series
+    assert series.grid.shape == (7, 5, 32)
 
 
 def test_stations_in_one_series_uid_are_parted_by_place(tmp_path: Path) -> None:

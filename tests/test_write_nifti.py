@@ -49,10 +49,10 @@ def by_nibabel(path: Path, label: int) -> NDArray[np.float64]:
 
 def by_sitk(path: Path, label: int) -> NDArray[np.float64]:
     """Give the LPS mm of a label as SimpleITK (LPS) places it."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    image = sitk.ReadImage(str(path))
-    voxels = np.argwhere(label == sitk.GetArrayFromImage(image).T)
+    image = SimpleITK.ReadImage(str(path))
+    voxels = np.argwhere(label == SimpleITK.GetArrayFromImage(image).T)
     return np.array([image.TransformIndexToPhysicalPoint([int(i) for i in voxel]) for voxel in voxels])
 
 

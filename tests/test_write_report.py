@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lesionmap.errors import LesionmapError
-from lesionmap.write import STATE_STYLE, lesion_rows, write_report
+from lesionmap.visits import Patient
+from lesionmap.write import STATE_STYLE, lesion_rows, results_of, write_report
 from lesionmap.write.content import sections
-from write_case import EVIL, case
+from write_case import EVIL, Mark, case, facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +108,19 @@ def test_states_sum_over_the_tracks() -> None:
     assert rows["2009-05-04"]["not answered yet"] == "2"
     assert rows["2009-05-04"]["age, years"] == "–"
     assert set(table.header[5:]) <= {style.words for style in STATE_STYLE.values()}
+
+
+def test_many_visits_break_the_tables(tmp_path: Path) -> None:
+    placement = case().visits[1].placement
+    visits = [
+        facts(f"20{10 + n}-05-04", 10.2, [Mark("vertebra_T8.body.midline", "2.25.7", 1.0 + n)], placement)
+        for n in range(7)
+    ]
+    results = results_of(Patient("P002"), visits)
+    titles = [section.title for section in sections(results)]
+    assert "Course of each lesion, 2010-05-04 to 2014-05-04" in titles
+    assert "What was imaged, 2015-05-04 to 2016-05-04" in titles
+    write_report(results, tmp_path / "report.pdf")
 
 
 def test_notes_stay_out_unless_asked(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lesionmap.skeleton import Placement, sites
 from lesionmap.visits import Patient, Visit
 from lesionmap.write import Results, results_of
 
-__all__ = ["EVIL", "case", "facts"]
+__all__ = ["EVIL", "Mark", "case", "coverage", "facts", "placed"]
 
 EVIL = '=cmd|"/c calc"!A1<script>alert(1)</script> $x^2$'
 """A reader's name that wants to be a formula, a script and mathematics."""

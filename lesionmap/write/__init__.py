@@ -1,0 +1,43 @@
+"""Results on paper: tables, the body map, a report page, label volumes.
+
+The writers take ``Results`` (``results_of``): the facts of all visits of one patient as one reader sees them, with
+counts and states computed once. Every file is written whole or not at all, and never over another one unasked.
+"""
+
+from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS
+from lesionmap.write.figure import body_map, map_svg
+from lesionmap.write.files import ending, saving
+from lesionmap.write.mapmaker import map_model
+from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_mm
+from lesionmap.write.nifti import write_nifti_labels
+from lesionmap.write.report import write_report
+from lesionmap.write.results import Results, results_of
+from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, notes
+from lesionmap.write.style import STATE_STYLE, StateStyle, state_style
+from lesionmap.write.tables import write_table
+
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "LESION_COLUMNS",
+    "REFERENCE_MM",
+    "STATE_STYLE",
+    "MapDot",
+    "MapPanel",
+    "Results",
+    "StateStyle",
+    "body_map",
+    "comparison_columns",
+    "comparison_rows",
+    "dot_radius_mm",
+    "ending",
+    "lesion_rows",
+    "map_model",
+    "map_svg",
+    "notes",
+    "results_of",
+    "saving",
+    "state_style",
+    "write_nifti_labels",
+    "write_report",
+    "write_table",
+]

@@ -1,0 +1,108 @@
+"""What the columns of the tables are: kind, rounding and meaning, by name. Units stand in the names."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["COMPARISON_COLUMNS", "LESION_COLUMNS", "decimals", "kind_of", "meaning"]
+
+Kind = Literal["text", "number", "whole", "truth"]
+
+_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "patient": "Pseudonym of the patient.",
+        "visit_date": "Date of the visit, year-month-day; .2 for a second visit on that day.",
+        "age_y": "Age at the visit, years.",
+        "reader": "Who marked the lesion.",
+        "lesion": "Name of the lesion in its visit.",
+        "track": "Identity of the lesion over the visits (DICOM Tracking UID); several: merged.",
+        "site": "Where it is: bone.segment.side, or a group of sites where the image cannot tell.",
+        "bone": "Bone of the site; empty for a group of bones.",
+        "segment": "Segment of the bone; empty for a group.",
+        "side": "left, right or midline.",
+        "region": "Region of the body.",
+        "certainty": "definite, probable, equivocal, normal_variant, not_bone.",
+        "modality": "DICOM modality of the images it was marked on; several are joined by +.",
+        "state": "Compared with the visits before: new, first_seen, recurrent, improved, persistent, worsened.",
+        "split_merge": "split or merged, where tracks part or meet.",
+        "volume_ml": "Volume of the mask, millilitres.",
+        "diameter_mm": "Largest diameter of the mask, millimetres.",
+        "n_slices": "Slices that the mask touches.",
+        "signal_mean": "Mean signal inside the mask, in units of the image.",
+        "signal_ratio": "Mean signal divided by that of the reference region (muscle).",
+        "physis": "Relation to the physis: touches, crosses, spares.",
+        "counted": "Whether it is counted under the rule told beside.",
+        "why_not_counted": "Why the rule does not count it.",
+        "x_lps_mm": "Centre, millimetres to the patient's left.",
+        "y_lps_mm": "Centre, millimetres to the patient's back.",
+        "z_lps_mm": "Centre, millimetres to the patient's head.",
+        "sites": "All sites of the lesion, joined by ;",
+        "series": "Series on which it was measured.",
+        "signal_max": "Largest signal inside the mask, in units of the image.",
+        "why_not_measured": "Why there is no volume.",
+        "change_reason": "Why the state is what it is.",
+        "rule": "Counting rule of this table.",
+        "n_lesions": "Lesions counted in this visit.",
+        "n_bones": "Bones affected in this visit.",
+        "n_sites": "Sites affected in this visit.",
+        "n_lesions_without_hands_feet": "Lesions counted in this visit, hands and feet left out.",
+        "n_bones_without_hands_feet": "Bones affected in this visit, hands and feet left out.",
+        "n_sites_without_hands_feet": "Sites affected in this visit, hands and feet left out.",
+    }
+)
+
+LESION_COLUMNS: tuple[str, ...] = tuple(_MEANING)
+"""Columns of the lesion table, in their order."""
+
+COMPARISON_COLUMNS: tuple[str, ...] = ("track", "site")
+"""First columns of the comparison; ``state@DATE`` and ``volume_ml@DATE`` follow for each visit."""
+
+_DECIMALS: Mapping[str, int] = MappingProxyType(
+    {"_ml": 3, "_mm": 2, "_y": 2, "_mean": 2, "_max": 2, "_ratio": 3, "share": 4, "confidence": 4}
+)
+_WHOLE_START = "n_"
+_TRUTHS = ("counted", "inside")
+
+
+def decimals(column: str) -> int | None:
+    """Give the number of decimals of a column, None where numbers stay as they are.
+
+    Examples
+    --------
+    >>> decimals("volume_ml@2010-05-04"), decimals("n_slices")
+    (3, None)
+    """
+    name = column.partition("@")[0]
+    return next((digits for suffix, digits in _DECIMALS.items() if name.endswith(suffix)), None)
+
+
+def kind_of(column: str, values: Sequence[Any]) -> Kind:
+    """Say what a column holds, from its values or, where all are unknown, from its name."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return _kind_by_name(column)
+    if all(isinstance(value, bool) for value in known):
+        return "truth"
+    if any(isinstance(value, (bool, str)) for value in known):
+        return "text"
+    by_name_number = _kind_by_name(column) == "number"
+    return "whole" if all(isinstance(value, int) for value in known) and not by_name_number else "number"
+
+
+def _kind_by_name(column: str) -> Kind:
+    if column in _TRUTHS:
+        return "truth"
+    if column.startswith(_WHOLE_START):
+        return "whole"
+    return "text" if decimals(column) is None else "number"
+
+
+def meaning(column: str) -> str:
+    """Give the meaning of a column in one sentence; empty for an unknown one."""
+    name, at, visit = column.partition("@")
+    text = _MEANING.get(name, "")
+    return f"{text} At the visit of {visit}." if at and text else text

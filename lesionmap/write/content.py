@@ -1,0 +1,285 @@
+"""What the report says, section by section, free of any format: the HTML page and the PDF set the same words."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+from lesionmap import __version__
+from lesionmap.measure import main_measurement
+from lesionmap.skeleton import imaged, known, regions, sites
+from lesionmap.write.rows import tally_words, threshold_words
+from lesionmap.write.style import STATE_STYLE, state_style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lesionmap.compare import TrackCourse, VisitFacts
+    from lesionmap.lesions import Lesion
+    from lesionmap.measure import Measurement
+    from lesionmap.write.results import Results
+
+__all__ = ["UNKNOWN", "Cell", "Section", "Table", "facts_line", "heading", "sections"]
+
+UNKNOWN = "–"
+_BEFORE_LIST = 6
+_SIDE_BY_SIDE = 5
+"""Visits in one table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    state: str = ""
+    """Key of ``STATE_STYLE`` whose mark stands before the text."""
+    number: bool = False
+    """Set to the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Header and rows; each row has a cell for each column."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    widths: tuple[float, ...] = ()
+    """Relative widths of the columns on paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it: lines, a table, lines below it."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: Table | None = None
+    below: tuple[str, ...] = ()
+    kind: Literal["plain", "warning", "map"] = "plain"
+
+
+def heading(results: Results) -> str:
+    """Give the title of the report."""
+    return f"Bone lesions of {results.patient.id}"
+
+
+def facts_line(results: Results) -> str:
+    """Say who, how many visits and who read them."""
+    sex = {"F": "girl", "M": "boy", None: "sex not known"}[results.patient.sex]
+    first, last = results.visits[0].visit.key, results.visits[-1].visit.key
+    n = len(results.visits)
+    when = f"1 visit, {first}" if n == 1 else f"{n} visits, {first} to {last}"
+    return f"{sex} · {when} · read by {results.reader}"
+
+
+def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ...]:
+    """Give the sections of the report in their order; those without content are left out."""
+    warned = _warnings(results)
+    made = [
+        Section("Look at this first", warned, kind="warning") if warned else None,
+        Section("Lesion map", kind="map"),
+        _counts(results),
+        *_courses(results),
+        *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
+        *_coverages(results),
+        _method(results),
+    ]
+    return tuple(section for section in made if section is not None)
+
+
+def _names(names: Sequence[str]) -> str:
+    """List names, the first few of many."""
+    more = len(names) - _BEFORE_LIST
+    return ", ".join(names[:_BEFORE_LIST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _warnings(results: Results) -> tuple[str, ...]:
+    found = []
+    for facts in results.visits:
+        key = facts.visit.key
+        open_ = [known(course.site).name for course in results.courses if _state(course, key) == "unanswered"]
+        if open_:
+            found.append(f"{key}: not answered yet, gone or not seen: {_names(open_)}.")
+        if facts.placement is None or facts.placement.coverage is None:
+            found.append(f"{key}: what was imaged is not known; a lesion not marked there may have been missed.")
+        unsized = [_short(lesion) for lesion in facts.lesion_map.lesions if _main(facts, lesion).volume_ml is None]
+        if unsized:
+            found.append(f"{key}: no volume for {_names(unsized)}.")
+        found += [f"{key}: skeleton: {warning}" for warning in (facts.placement.warnings if facts.placement else ())]
+    return tuple(found)
+
+
+def _state(course: TrackCourse, key: str) -> str:
+    change = course.states.get(key)
+    return change.state if change is not None else ""
+
+
+def _short(lesion: Lesion) -> str:
+    return f"{lesion.id} ({known(lesion.sites[0]).name})"
+
+
+def _main(facts: VisitFacts, lesion: Lesion) -> Measurement:
+    return main_measurement(facts.measurements.get(lesion.id, ()))
+
+
+def _counts(results: Results) -> Section:
+    keys = [facts.visit.key for facts in results.visits]
+    used = [name for name in STATE_STYLE if any(_state(c, key) == name for c in results.courses for key in keys)]
+    rows = []
+    for facts in results.visits:
+        key = facts.visit.key
+        total = results.counts[key].total
+        states = [sum(_state(course, key) == name for course in results.courses) for name in used]
+        figures = (total.lesions, total.bones, total.sites, *states)
+        age = UNKNOWN if facts.visit.age_y is None else f"{facts.visit.age_y:.1f}"
+        rows.append((Cell(key), Cell(age, number=True), *(Cell(str(n), number=True) for n in figures)))
+    header = ("visit", "age, years", "lesions", "bones", "sites", *(state_style(name).words for name in used))
+    apart = [
+        f"{key}: {tally_words(found)}."
+        for key, found in results.counts.items()
+        if found.total != found.without_hands_feet
+    ]
+    below = (results.rule.sentence, *apart, "States count tracks, whether they are counted as lesions or not.")
+    return Section("Counts", table=Table(header, tuple(rows), tuple(map(_longest, header))), below=below)
+
+
+def _longest(words: str) -> float:
+    """Give the relative width of a column of figures: that of the longest word over it."""
+    return max(len(word) for word in words.split()) + (5.0 if words == "visit" else 1.5)
+
+
+def _courses(results: Results) -> list[Section]:
+    return [_course(results, few) for few in _chunks(results)] if results.courses else []
+
+
+def _chunks(results: Results) -> list[Sequence[VisitFacts]]:
+    """Break the visits into as many as have room side by side."""
+    return [results.visits[at : at + _SIDE_BY_SIDE] for at in range(0, len(results.visits), _SIDE_BY_SIDE)]
+
+
+def _dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
+    """Give a title that tells the dates where a table is broken."""
+    whole = len(few) == len(results.visits)
+    return title if whole else f"{title}, {few[0].visit.key} to {few[-1].visit.key}"
+
+
+def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
+    keys = [facts.visit.key for facts in few]
+    rows = []
+    for course in results.courses:
+        cells = [_course_cell(course, key) for key in keys]
+        if any(cell.state for cell in cells) or len(few) == len(results.visits):
+            rows.append((Cell(_capital(known(course.site).name)), *cells))
+    return Section(
+        _dated("Course of each lesion", few, results),
+        table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys))),
+        below=("New: an earlier visit had the site imaged. First seen: none had.",),
+    )
+
+
+def _course_cell(course: TrackCourse, key: str) -> Cell:
+    change = course.states.get(key)
+    if change is None:
+        return Cell(_before(course.imaged.get(key, "unknown")))
+    size = f" · {_ml(change.volume_ml)}" if change.volume_ml is not None else ""
+    more = f" · {change.split_merge}" if change.split_merge else ""
+    return Cell(f"{state_style(change.state).words}{size}{more}", change.state)
+
+
+def _before(how: str) -> str:
+    """Say of a visit without a state whether the site was imaged there."""
+    words = {"imaged": "", "partly": "imaged in part", "not_imaged": "not imaged", "unknown": ""}
+    return words.get(how, "")
+
+
+def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Section:
+    key = facts.visit.key
+    rows = []
+    for lesion in facts.lesion_map.lesions:
+        measured = _main(facts, lesion)
+        change = results.change(key, lesion)
+        judged = results.counts[key].of(lesion.id)
+        place = "; ".join(known(name).name for name in lesion.sites)
+        note = f" ({lesion.note})" if with_notes and lesion.note else ""
+        rows.append(
+            (
+                Cell(lesion.id),
+                Cell(_capital(place) + note),
+                Cell(lesion.certainty.replace("_", " ")),
+                Cell(state_style(change.state).words, change.state) if change else Cell(UNKNOWN),
+                Cell(_ml(measured.volume_ml, unit=""), number=True),
+                Cell(_figure(measured.diameter_mm, 0), number=True),
+                Cell(_figure(measured.signal_ratio, 2), number=True),
+                Cell(lesion.physis or measured.physis or UNKNOWN),
+                Cell("yes" if judged.counted else f"no: {judged.why_not}"),
+            )
+        )
+    header = ("lesion", "site", "certainty", "state", "ml", "mm", "ratio", "physis", "counted")
+    widths = (0.75, 3.0, 1.15, 1.4, 0.7, 0.6, 0.75, 0.95, 1.2)
+    below = (f"ml: volume. mm: largest diameter. ratio: signal to reference region. {UNKNOWN}: not known.",)
+    return Section(f"Lesions on {key}", table=Table(header, tuple(rows), widths), below=below)
+
+
+def _coverages(results: Results) -> list[Section]:
+    return [_coverage(results, few) for few in _chunks(results)]
+
+
+def _coverage(results: Results, few: Sequence[VisitFacts]) -> Section:
+    rows = [(Cell(_capital(region)), *(Cell(_region_imaged(facts, region)) for facts in few)) for region in regions()]
+    header = ("region", *(facts.visit.key for facts in few))
+    series = tuple(
+        f"{facts.visit.key}: {', '.join(one.name for one in facts.visit.series) or 'no images'}." for facts in few
+    )
+    below = ("Not imaged is never no lesion.", *series)
+    return Section(_dated("What was imaged", few, results), table=Table(header, tuple(rows)), below=below)
+
+
+def _region_imaged(facts: VisitFacts, region: str) -> str:
+    if facts.placement is None or facts.placement.coverage is None:
+        return "not known"
+    placement = facts.placement
+    members = [site for site in sites() if site.region == region]
+    found = {site.id: imaged(placement, site.id) for site in members}
+    kinds = set(found.values())
+    if len(kinds) == 1:
+        return {"imaged": "imaged", "not_imaged": "not imaged", "partly": "in part"}.get(kinds.pop(), "not known")
+    gone = sum(how == "not_imaged" for how in found.values())
+    return f"in part ({gone} of {len(members)} sites not)" if gone else "in part"
+
+
+def _method(results: Results) -> Section:
+    lines = (
+        "Lesions were marked by the reader. Volumes, diameters and signals are computed from the masks.",
+        "Sites are the reader's own, proposed by a parametric skeleton placed on landmarks.",
+        threshold_words(results),
+        f"Programs: lesionmap {__version__}, Python {platform.python_version()}, {_versions()}.",
+        "Research use only. Not for diagnosis or treatment.",
+    )
+    return Section("Method", lines)
+
+
+def _versions() -> str:
+    found = []
+    for name in ("numpy", "scipy", "scikit-image", "pydicom", "matplotlib"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _ml(volume_ml: float | None, unit: str = " ml") -> str:
+    if volume_ml is None:
+        return UNKNOWN
+    return (f"{volume_ml:.1f}" if volume_ml >= 1 else f"{volume_ml:.2g}") + unit
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"

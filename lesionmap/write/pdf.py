@@ -1,0 +1,200 @@
+"""The report as a PDF, A4 upright: the same sections as the HTML page, set line by line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lesionmap import __version__
+from lesionmap.write.content import facts_line, heading, sections
+from lesionmap.write.figure import draw_map
+from lesionmap.write.lettering import figure_settings, put, wrap
+from lesionmap.write.mapmaker import map_model
+from lesionmap.write.mapmodel import MapDot
+from lesionmap.write.skeletons import draw_dot
+from lesionmap.write.style import FAINT, INK, PAPER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from lesionmap.write.content import Cell, Section, Table
+    from lesionmap.write.results import Results
+
+__all__ = ["write_pages"]
+
+_WIDTH, _HEIGHT = 8.27, 11.69
+_MARGIN = 0.6
+_ROOM = _WIDTH - 2 * _MARGIN
+_FOOT = 0.75
+_TEXT, _SMALL, _HEAD, _TITLE = 9.0, 8.0, 12.0, 17.0
+_LINE, _SMALL_LINE = 0.175, 0.155
+_RULE, _FAINT_RULE = "#b9c3cb", "#e3e8ec"
+_MARK_IN = 0.18
+_LEAST_MAP_IN = 4.6
+_MOST_PANELS = 6
+"""Visits on one page."""
+_DOT = MapDot("", "", "", "", "marked", (0.0, 0.0), (0.0, 0.0), 0.0, volume_ml=1.0)
+
+
+@dataclass(slots=True)
+class _Paper:
+    """Pages under way: the figures, and how far down the last one is filled, inches from below."""
+
+    pages: list[Figure] = field(default_factory=list)
+    y: float = 0.0
+
+    @property
+    def page(self) -> Figure:
+        return self.pages[-1]
+
+    def turn(self) -> None:
+        """Begin a new page."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        page = Figure(figsize=(_WIDTH, _HEIGHT), facecolor=PAPER)
+        FigureCanvasAgg(page)
+        self.pages.append(page)
+        self.y = _HEIGHT - _MARGIN
+
+    def need(self, height: float) -> bool:
+        """Turn the page if so many inches do not fit any more; say whether it was turned."""
+        if self.y - height >= _FOOT:
+            return False
+        self.turn()
+        return True
+
+    def line(self, text: str, size: float, step: float, **style: Any) -> None:
+        """Set one line and go down by ``step`` inches."""
+        self.y -= step
+        put(self.page, (_MARGIN, self.y), text, size, va="baseline", **style)
+
+    def paragraph(self, text: str, size: float = _TEXT, colour: str = INK) -> None:
+        """Set a text on as many lines as it needs."""
+        step = _LINE if size >= _TEXT else _SMALL_LINE
+        for line in wrap(text, _ROOM, size):
+            self.need(step)
+            self.line(line, size, step, color=colour)
+        self.y -= 0.04
+
+    def stroke(self, y: float, colour: str, width: float) -> None:
+        """Draw a line across the page."""
+        from matplotlib.lines import Line2D
+
+        ends = [_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH]
+        level = y / _HEIGHT
+        self.page.add_artist(Line2D(ends, [level, level], color=colour, linewidth=width))
+
+
+def write_pages(results: Results, path: Path, *, with_notes: bool = False) -> None:
+    """Write the report's pages to a file."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    facts = {"Title": heading(results), "Creator": f"lesionmap {__version__}", "CreationDate": None, "ModDate": None}
+    with figure_settings():
+        paper = _Paper()
+        paper.turn()
+        _set_title(paper, results)
+        for section in sections(results, with_notes=with_notes):
+            _set_section(paper, section, results)
+        with PdfPages(path, metadata=facts) as book:
+            for number, page in enumerate(paper.pages, start=1):
+                _set_foot(page, results, f"{number} of {len(paper.pages)}")
+                book.savefig(page)
+
+
+def _set_title(paper: _Paper, results: Results) -> None:
+    for line in wrap(heading(results), _ROOM, _TITLE, "bold"):
+        paper.line(line, _TITLE, 0.28, color=INK, weight="bold")
+    paper.y -= 0.08
+    paper.paragraph(facts_line(results), colour=FAINT)
+
+
+def _set_foot(page: Figure, results: Results, number: str) -> None:
+    text = f"lesionmap {__version__} · Research use only. Not for diagnosis or treatment."
+    put(page, (_MARGIN, 0.42), text, _SMALL, color=FAINT)
+    put(page, (_WIDTH - _MARGIN, 0.42), f"{results.patient.id} · page {number}", _SMALL, color=FAINT, ha="right")
+
+
+def _set_section(paper: _Paper, section: Section, results: Results) -> None:
+    paper.need(1.3 if section.kind != "map" else _LEAST_MAP_IN + 0.5)
+    paper.y -= 0.14
+    paper.line(section.title, _HEAD, 0.2, color=INK, weight="bold")
+    paper.y -= 0.08
+    if section.kind == "map":
+        _set_map(paper, results)
+    bullet = "• " if section.kind == "warning" else ""
+    for line in section.lines:
+        paper.paragraph(bullet + line)
+    if section.table is not None:
+        _set_table(paper, section.table)
+    for line in section.below:
+        paper.paragraph(line, _SMALL, FAINT)
+
+
+def _set_map(paper: _Paper, results: Results) -> None:
+    """Draw the map into what is left of the page, or onto pages of its own where that is too little."""
+    panels = map_model(results)
+    for begin in range(0, len(panels), _MOST_PANELS):
+        if paper.y - _FOOT < _LEAST_MAP_IN:
+            paper.turn()
+        paper.y -= 0.1
+        room = _ROOM, min(paper.y - _FOOT, 7.6)
+        paper.y = draw_map(paper.page, panels[begin : begin + _MOST_PANELS], (_MARGIN, paper.y), room) - 0.1
+
+
+def _set_table(paper: _Paper, table: Table) -> None:
+    shares = table.widths or (1.0,) * len(table.header)
+    widths = [_ROOM * share / sum(shares) for share in shares]
+    numbers = [bool(table.rows) and all(row[at].number for row in table.rows) for at in range(len(table.header))]
+    head = [wrap(name, width - 0.08, _SMALL, "bold") for name, width in zip(table.header, widths, strict=True)]
+    _set_head(paper, head, widths, numbers)
+    for row in table.rows:
+        lines = [
+            wrap(cell.text, width - 0.08 - (_MARK_IN if cell.state else 0.0), _SMALL)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        if paper.need(max(map(len, lines)) * _SMALL_LINE + 0.1):
+            _set_head(paper, head, widths, numbers)
+        _set_row(paper, row, lines, widths)
+    paper.y -= 0.08
+
+
+def _set_head(paper: _Paper, head: Sequence[list[str]], widths: Sequence[float], numbers: Sequence[bool]) -> None:
+    height = max(map(len, head)) * _SMALL_LINE
+    left = _MARGIN
+    for lines, width, number in zip(head, widths, numbers, strict=True):
+        x = left + width - 0.1 if number else left
+        for at, line in enumerate(lines):
+            style = {"color": FAINT, "weight": "bold", "ha": "right" if number else "left"}
+            put(paper.page, (x, paper.y - (at + 1) * _SMALL_LINE), line, _SMALL, **style)
+        left += width
+    paper.y -= height + 0.06
+    paper.stroke(paper.y, _RULE, 0.9)
+
+
+def _set_row(paper: _Paper, row: Sequence[Cell], lines: Sequence[list[str]], widths: Sequence[float]) -> None:
+    top, left = paper.y - 0.03, _MARGIN
+    for cell, texts, width in zip(row, lines, widths, strict=True):
+        x = left + (_MARK_IN if cell.state else 0.0) if not cell.number else left + width - 0.1
+        for at, text in enumerate(texts):
+            style = {"color": INK, "ha": "right" if cell.number else "left"}
+            put(paper.page, (x, top - (at + 1) * _SMALL_LINE), text, _SMALL, **style)
+        if cell.state:
+            _set_mark(paper, cell.state, (left + 0.06, top - _SMALL_LINE + 0.04))
+        left += width
+    paper.y = top - max(map(len, lines)) * _SMALL_LINE - 0.06
+    paper.stroke(paper.y, _FAINT_RULE, 0.6)
+
+
+def _set_mark(paper: _Paper, state: str, at: tuple[float, float]) -> None:
+    half = 0.08
+    box = ((at[0] - half) / _WIDTH, (at[1] - half) / _HEIGHT, 2 * half / _WIDTH, 2 * half / _HEIGHT)
+    axes = paper.page.add_axes(box, label=f"mark-{len(paper.page.axes)}")
+    axes.set_axis_off()
+    axes.set_xlim(-half, half)
+    axes.set_ylim(-half, half)
+    draw_dot(axes, replace(_DOT, state=state), (0.0, 0.0), 0.045, pen=0.7)

@@ -1,0 +1,102 @@
+"""All that is known of one patient as read by one reader, put together once for every writer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lesionmap.compare import Threshold, compare
+from lesionmap.errors import LesionmapError
+from lesionmap.measure import RULES, count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lesionmap.compare import Change, TrackCourse, VisitFacts
+    from lesionmap.lesions import Lesion
+    from lesionmap.measure import Count, CountRule
+    from lesionmap.visits import Patient
+
+__all__ = ["Results", "results_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One patient, one reader: the facts of each visit, and what was computed of them."""
+
+    patient: Patient
+    visits: tuple[VisitFacts, ...]
+    """By date."""
+    courses: tuple[TrackCourse, ...]
+    counts: Mapping[str, Count]
+    """Visit key to count."""
+    rule: CountRule
+    threshold: Threshold
+
+    @property
+    def reader(self) -> str:
+        """Who read all of them."""
+        return self.visits[0].lesion_map.reader
+
+    def facts(self, visit: str) -> VisitFacts:
+        """Give the facts of the visit of that key.
+
+        Raises
+        ------
+        LesionmapError
+            If there is none; the message lists those there are.
+        """
+        for facts in self.visits:
+            if facts.visit.key == visit:
+                return facts
+        have = ", ".join(facts.visit.key for facts in self.visits)
+        raise LesionmapError(f"patient {self.patient.id} has no visit {visit!r}; there are: {have}")
+
+    def change(self, visit: str, lesion: Lesion) -> Change | None:
+        """Give the change of a lesion marked in a visit: that of its first track."""
+        found = {
+            course.track: course.states[visit]
+            for course in self.courses
+            if visit in course.states and lesion.id in course.states[visit].lesions
+        }
+        first = next((track for track in lesion.tracks if track in found), None)
+        return found[first] if first is not None else next(iter(found.values()), None)
+
+
+def results_of(
+    patient: Patient,
+    visits: Sequence[VisitFacts],
+    *,
+    rule: CountRule | None = None,
+    threshold: Threshold | None = None,
+) -> Results:
+    """Count and compare the visits of a patient.
+
+    Parameters
+    ----------
+    patient : Patient
+        Who.
+    visits : sequence of VisitFacts
+        In any order, all of one reader.
+    rule : CountRule, optional
+        What counts; the default rule where not given.
+    threshold : Threshold, optional
+        When a volume has changed.
+
+    Raises
+    ------
+    LesionmapError
+        If there is no visit, or the visits are of several patients or readers.
+    """
+    if not visits:
+        raise LesionmapError(f"patient {patient.id} has no visit to write; add one with 'lesionmap import'")
+    rule, threshold = rule or RULES["default"], threshold or Threshold()
+    ordered = tuple(sorted(visits, key=lambda facts: (facts.visit.date, facts.visit.ordinal)))
+    return Results(
+        patient=patient,
+        visits=ordered,
+        courses=compare(ordered, threshold=threshold, rule=rule),
+        counts={facts.visit.key: count(facts.lesion_map, rule, facts.measurements) for facts in ordered},
+        rule=rule,
+        threshold=threshold,
+    )

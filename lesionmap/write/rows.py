@@ -1,0 +1,170 @@
+"""The rows of the lesion table and of the comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lesionmap.measure import main_measurement
+from lesionmap.skeleton import Group, known, site
+from lesionmap.write.columns import COMPARISON_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lesionmap.compare import VisitFacts
+    from lesionmap.lesions import Lesion
+    from lesionmap.measure import Count, Measurement
+    from lesionmap.write.results import Results
+
+__all__ = ["comparison_columns", "comparison_rows", "lesion_rows", "notes"]
+
+_AND = ";"
+
+
+def lesion_rows(results: Results, visits: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Give one row for each lesion, with the columns ``LESION_COLUMNS``, by visit and in the order of the map.
+
+    Parameters
+    ----------
+    results : Results
+        Of one patient.
+    visits : sequence of str, optional
+        Keys of the visits wanted; all where not given. States are those of all visits together.
+
+    Returns
+    -------
+    list of dict
+        Unknown is None. The free text of notes is left out: it may hold personal data.
+    """
+    wanted = [results.facts(key) for key in visits] if visits is not None else results.visits
+    return [_lesion_row(results, facts, lesion) for facts in wanted for lesion in facts.lesion_map.lesions]
+
+
+def _lesion_row(results: Results, facts: VisitFacts, lesion: Lesion) -> dict[str, Any]:
+    visit = facts.visit
+    change = results.change(visit.key, lesion)
+    counts = results.counts[visit.key]
+    judged = counts.of(lesion.id)
+    return {
+        "patient": results.patient.id,
+        "visit_date": visit.key,
+        "age_y": visit.age_y,
+        "reader": facts.lesion_map.reader,
+        "lesion": lesion.id,
+        "track": _AND.join(lesion.tracks) or None,
+        **_where(lesion.sites[0]),
+        "sites": _AND.join(lesion.sites),
+        "certainty": lesion.certainty,
+        "state": change.state if change else None,
+        "split_merge": (change.split_merge if change else "") or None,
+        "change_reason": (change.reason if change else "") or None,
+        **_measured(main_measurement(facts.measurements.get(lesion.id, ())), lesion),
+        "counted": judged.counted,
+        "why_not_counted": judged.why_not or None,
+        **_tallies(counts),
+    }
+
+
+def _where(name: str) -> dict[str, Any]:
+    """Split a site into its parts; of a group only what all its sites share is known."""
+    place = known(name)
+    members = [site(one) for one in place.sites] if isinstance(place, Group) else [place]
+    bones, regions = {one.bone for one in members}, {one.region for one in members}
+    return {
+        "site": name,
+        "bone": bones.pop() if len(bones) == 1 else None,
+        "segment": None if isinstance(place, Group) else place.segment,
+        "side": place.side,
+        "region": regions.pop() if len(regions) == 1 else None,
+    }
+
+
+def _measured(measured: Measurement, lesion: Lesion) -> dict[str, Any]:
+    x, y, z = measured.centroid_lps_mm or (None, None, None)
+    return {
+        "modality": measured.modality or None,
+        "series": measured.series or None,
+        "volume_ml": measured.volume_ml,
+        "diameter_mm": measured.diameter_mm,
+        "n_slices": measured.n_slices,
+        "signal_mean": measured.signal_mean,
+        "signal_max": measured.signal_max,
+        "signal_ratio": measured.signal_ratio,
+        "why_not_measured": measured.why_not or None,
+        "physis": lesion.physis or measured.physis,
+        "x_lps_mm": x,
+        "y_lps_mm": y,
+        "z_lps_mm": z,
+    }
+
+
+def _tallies(counts: Count) -> dict[str, Any]:
+    whole, part = counts.total, counts.without_hands_feet
+    return {
+        "rule": counts.rule.name,
+        "n_lesions": whole.lesions,
+        "n_bones": whole.bones,
+        "n_sites": whole.sites,
+        "n_lesions_without_hands_feet": part.lesions,
+        "n_bones_without_hands_feet": part.bones,
+        "n_sites_without_hands_feet": part.sites,
+    }
+
+
+def comparison_columns(results: Results) -> tuple[str, ...]:
+    """Give the columns of the comparison: ``track,site``, then ``state@DATE,volume_ml@DATE`` for each visit."""
+    dated = [f"{name}@{facts.visit.key}" for facts in results.visits for name in ("state", "volume_ml")]
+    return (*COMPARISON_COLUMNS, *dated)
+
+
+def comparison_rows(results: Results) -> list[dict[str, Any]]:
+    """Give one row for each track, with the columns of ``comparison_columns``; no state is None."""
+    rows = []
+    for course in results.courses:
+        row: dict[str, Any] = {"track": course.track or None, "site": course.site}
+        for facts in results.visits:
+            change = course.states.get(facts.visit.key)
+            row[f"state@{facts.visit.key}"] = change.state if change else None
+            row[f"volume_ml@{facts.visit.key}"] = change.volume_ml if change else None
+        rows.append(row)
+    return rows
+
+
+def notes(results: Results) -> tuple[str, ...]:
+    """Give what must be told beside a table: the rule, the counts under it, the thresholds, how unknown is written."""
+    counts = [f"{key}: {tally_words(found)}." for key, found in results.counts.items()]
+    return (results.rule.sentence, *counts, threshold_words(results))
+
+
+def threshold_words(results: Results) -> str:
+    """Say when a volume is called changed."""
+    share = f"{results.threshold.volume_change * 100:g} %"
+    more = " and by more than the error of the slice thickness" if results.threshold.beyond_slice_error else ""
+    return (
+        f"A lesion is improved or worsened by the reader's own word; without one, where its volume changed by more "
+        f"than {share} of the smaller volume{more}."
+    )
+
+
+def tally_words(found: Count) -> str:
+    """Say a count in words; without hands and feet as well where that differs.
+
+    Examples
+    --------
+    ``7 lesions in 6 bones (7 sites); without hands and feet 5 lesions in 5 bones (5 sites)``
+    """
+    whole, part = found.total, found.without_hands_feet
+    words = _tally_words(whole.lesions, whole.bones, whole.sites)
+    if part == whole:
+        return words
+    return f"{words}; without hands and feet {_tally_words(part.lesions, part.bones, part.sites)}"
+
+
+def _tally_words(lesions: int, bones: int, sites: int) -> str:
+    if lesions == 0:
+        return "no lesion counted"
+    return f"{_number(lesions, 'lesion')} in {_number(bones, 'bone')} ({_number(sites, 'site')})"
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
