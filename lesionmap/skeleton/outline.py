@@ -28,7 +28,7 @@ Sex = Literal["F", "M"]
 
 _SMOOTH_MM = 3.0
 _PLATE_MM = 10.0  # plates are drawn as fans of tubes: closes the notches between them
-_STEP_MM = 2.0
+_STEP_MM = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,17 +116,19 @@ def outline(view: View, *, age_y: float = 10.0, sex: Sex | None = None) -> Outli
 
 @lru_cache(maxsize=8)
 def _outline(view: View, age_y: float, sex: Sex | None) -> Outline:
-    from shapely import Polygon, unary_union
+    from shapely import convex_hull, multipoints, unary_union
 
     placement = map_placement(age_y, sex)
     floor = _floor(placement)
     pieces: dict[tuple[str, int], list[Any]] = {}
     depths: dict[tuple[str, int], list[float]] = {}
     for number, tube in enumerate(pose(placement).tubes):
-        for name, layer, depth, hull in _slabs(tube, number, placement):
-            polygon = Polygon(_picture(hull, view, floor)).convex_hull
-            pieces.setdefault((name, layer), []).append(polygon)
-            depths.setdefault((name, layer), []).append(-depth if view == "front" else depth)
+        names, layers, depth, edges = _slabs(tube, number, placement)
+        flat = _picture(edges.reshape(-1, 3), view, floor).reshape(*edges.shape[:2], 2)
+        hulls = convex_hull(multipoints(flat))
+        for key, hull, y in zip(zip(names, layers, strict=True), hulls, depth.tolist(), strict=True):
+            pieces.setdefault(key, []).append(hull)
+            depths.setdefault(key, []).append(-y if view == "front" else y)
     shapes = []
     for key, polygons in pieces.items():
         close = _PLATE_MM if key[0].startswith(("ilium", "scapula")) else _SMOOTH_MM
@@ -165,22 +167,29 @@ def _rings(shape: Any, polygons: list[Any]) -> tuple[NDArray[np.float64], ...]:
     return tuple(np.array(p.simplify(0.3).exterior.coords) for p in parts if p.area > 4.0)
 
 
-def _slabs(tube: Tube, number: int, placement: Placement) -> list[tuple[str, int, float, NDArray[np.float64]]]:
-    """Cut a tube into slabs: site, layer (0 front, 1 back half of a rib), depth (LPS y), edge points."""
+def _slabs(
+    tube: Tube, number: int, placement: Placement
+) -> tuple[list[str], list[int], NDArray[np.float64], NDArray[np.float64]]:
+    """Cut a tube into slabs.
+
+    Returns
+    -------
+    sites, layers : lists, one entry a slab
+        A rib's back half is layer 1, all else is 0.
+    depth : ndarray, shape (k,)
+        LPS y of each slab.
+    edges : ndarray, shape (k, m, 3)
+        Points on the rims of each slab, LPS mm.
+    """
     centres, wide, across, along = sections(tube, _STEP_MM)
-    angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     if tube.ends == "round":
         centres, wide, across, along = _round_off(centres, wide, across, along)
-    edges = centres[:, None] + circle[:, :1] * wide[:, None] + circle[:, 1:] * across[:, None]
-    names = _slab_sites(number, placement, centres, along)
-    middle = float(np.median(centres[:, 1]))
-    found = []
-    for i in range(len(centres) - 1):
-        layer = int(tube.bone.startswith("rib_") and centres[i, 1] > middle)
-        both = np.concatenate([edges[i], edges[i + 1]])
-        found.append((str(names[i]), layer, float(centres[i, 1]), both))
-    return found
+    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)[:, None]
+    rims = centres[:, None] + np.cos(angle) * wide[:, None] + np.sin(angle) * across[:, None]
+    names = _slab_sites(number, placement, centres, along)[:-1].tolist()
+    behind = centres[:-1, 1] > float(np.median(centres[:, 1]))
+    layers = (behind & tube.bone.startswith("rib_")).astype(int).tolist()
+    return names, layers, centres[:-1, 1], np.concatenate([rims[:-1], rims[1:]], axis=1)
 
 
 def _round_off(

@@ -157,49 +157,54 @@ def sections(tube: Tube, step_mm: float) -> tuple[NDArray[np.float64], ...]:
     return (*tube.at(along), along)
 
 
+@lru_cache(maxsize=4096)
 def _fill_section(a: float, b: float, most: float) -> NDArray[np.float64]:
-    """Fill an ellipse of half widths a ≥ b with discs: rows (u, v, radius) in mm."""
+    """Fill an ellipse of half widths a ≥ b with discs: rows (u / a, v / b, radius in mm)."""
     radius = min(b, most)
-    rings = []
+    rings = [np.zeros((1, 2))]
     inner_a, inner_b = a - radius, b - radius
     while inner_a > 0.3 * radius:
-        if inner_b > 0.3 * radius:
-            count = max(int(np.ceil(np.pi * (inner_a + inner_b) / (1.3 * radius))), 4)
-            angle = np.arange(count) * 2 * np.pi / count
-            rings.append(np.stack([inner_a * np.cos(angle), inner_b * np.sin(angle)], axis=1))
-        else:
+        if inner_b <= 0.3 * radius:
             count = max(int(np.ceil(2 * inner_a / (0.9 * radius))), 1) + 1
             rings.append(np.stack([np.linspace(-inner_a, inner_a, count), np.zeros(count)], axis=1))
             break
+        count = max(int(np.ceil(np.pi * (inner_a + inner_b) / (1.3 * radius))), 4)
+        angle = np.arange(count) * 2 * np.pi / count
+        rings.append(np.stack([inner_a * np.cos(angle), inner_b * np.sin(angle)], axis=1))
         inner_a, inner_b = inner_a - 1.4 * radius, inner_b - 1.4 * radius
-    rings.append(np.zeros((1, 2)))
-    points = np.concatenate(rings)
+    points = np.concatenate(rings) / [a, b]
     return np.column_stack([points, np.full(len(points), radius)])
+
+
+def _discs(a: float, b: float, most: float) -> NDArray[np.float64]:
+    """Fill a section of half widths a (wide) and b (across), to half a millimetre: rows (u, v, radius)."""
+    a, b, most = (max(round(x * 2) / 2, 0.5) for x in (a, b, most))
+    if a >= b:
+        return _fill_section(a, b, most)
+    return _fill_section(b, a, most)[:, [1, 0, 2]]
 
 
 def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
     """Fill a tube with balls: centres, radii, places along it, centres in the reference body."""
     half_b = float(np.linalg.norm(tube.across, axis=1).min())
-    total = tube.lengths_mm()[-1]
+    total = float(tube.lengths_mm()[-1])
     *_, along = sections(tube, float(np.clip(half_b * 0.7, 2.5, 7.0)))
+    most = np.full(len(along), _MOST_MM)
     if tube.ends == "flat":  # no ball may stick out of a square end
         inset = min(_END_BALL_MM / total, 0.4)
         along = np.clip(along, inset, 1.0 - inset)
+        most = np.clip(np.minimum(along, 1.0 - along) * total, _END_BALL_MM, _MOST_MM)
     nodes, wide, across = tube.at(along)
+    half = np.stack([np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1), most], axis=1)
+    filled = [_discs(a, b, m) for a, b, m in half.tolist()]
+    owner = np.repeat(np.arange(len(filled)), [len(discs) for discs in filled])
+    u, v, radii = np.concatenate(filled).T
     origin, origin_w, origin_a = reference.at(along)
-    found: list[NDArray[np.float64]] = []
-    for i, place in enumerate(along.tolist()):
-        a, b = float(np.linalg.norm(wide[i])), float(np.linalg.norm(across[i]))
-        end = min(place, 1.0 - place) * total if tube.ends == "flat" else np.inf
-        swap = a < b
-        discs = _fill_section(max(a, b), min(a, b), min(max(end, _END_BALL_MM), _MOST_MM))
-        u, v = (discs[:, 1], discs[:, 0]) if swap else (discs[:, 0], discs[:, 1])
-        u, v = u / a, v / b
-        centres = nodes[i] + u[:, None] * wide[i] + v[:, None] * across[i]
-        sources = origin[i] + u[:, None] * origin_w[i] + v[:, None] * origin_a[i]
-        found.append(np.column_stack([centres, discs[:, 2], np.full(len(discs), place), sources]))
-    rows = np.concatenate(found)
-    return rows[:, :3], rows[:, 3], rows[:, 4], rows[:, 5:]
+
+    def lay(centre: NDArray[np.float64], w: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(centre[owner] + u[:, None] * w[owner] + v[:, None] * x[owner])
+
+    return lay(nodes, wide, across), radii, along[owner], lay(origin, origin_w, origin_a)
 
 
 @lru_cache(maxsize=8)
