@@ -216,6 +216,13 @@ def test_other_pictures_and_wrong_dates(tmp_path: Path, tags: dict[str, Any], wo
     assert words in found.refused[0].why
 
 
+def test_a_number_that_is_none_is_refused_with_its_element(tmp_path: Path) -> None:
+    (path,) = df.write_series(tmp_path, df.noise(df.grid((5, 7, 1))), RepetitionTime="4321.5")
+    path.write_bytes(path.read_bytes().replace(b"4321.5", b"fourth"))
+    assert "a number was expected in the header at (0018,0080)" in _why(tmp_path)
+    _good_beside(tmp_path)
+
+
 def test_a_zip_that_is_none_and_a_bomb(tmp_path: Path) -> None:
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"PK not really")

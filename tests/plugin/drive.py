@@ -40,6 +40,13 @@ class Driver:
         dock.desk.said.connect(lambda words, error: self.said.append((words, error)))
         self.rest()
 
+    def leave(self) -> None:
+        """Let go of the window, as napari's tests look for who holds one that is closed."""
+        self.idle()
+        self.dock.close()
+        self.rest()
+        self.__dict__.clear()
+
     # ---- time ------------------------------------------------------------------------------------------------------
 
     def rest(self, seconds: float = 0.1) -> None:

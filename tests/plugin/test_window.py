@@ -16,7 +16,7 @@ from plugin.drive import Driver
 from plugin.small import EARLIER, LATER, READER, SITES, spot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lesionmap.lesions import LesionMap
@@ -28,8 +28,10 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 @pytest.fixture
-def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path) -> Driver:
-    return Driver(make_napari_viewer(show=True), tmp_path / "shots")
+def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path) -> Iterator[Driver]:
+    made = Driver(make_napari_viewer(show=True), tmp_path / "shots")
+    yield made
+    made.leave()
 
 
 def test_the_patients_right_is_on_screen_left_and_the_head_up(make_napari_viewer: Callable[..., Any]) -> None:
@@ -175,10 +177,10 @@ def mark_on_the_map(driver: Driver, path: Path) -> None:
     driver.page("Map")
     driver.idle()
     assert dock.map.count.text().startswith("2 lesions")
-    driver.click(dock.map.body, dock.map.body.middle_of("mandible.whole.midline"))
-    assert dock.map.chosen.text() == "Mandible"
+    driver.click(dock.map.body, dock.map.body.middle_of("femur.diaphysis.right"))
+    assert dock.map.chosen.text() == "Right femoral diaphysis"
     driver.click(dock.map.add)
-    assert stored(path).lesions[-1].sites == ("mandible.whole.midline",)
+    assert stored(path).lesions[-1].sites == ("femur.diaphysis.right",)
     assert dock.map.count.text().startswith("3 lesions")
     driver.idle()
     driver.shot("06_map")
@@ -241,6 +243,7 @@ def test_nothing_is_cut_off(
         driver.idle()
         driver.shot(f"{theme}_{size[0]}_{name.lower()}")
         assert driver.cut_off() == [], name
+    driver.leave()
 
 
 def test_a_broken_study_is_told_in_one_line(driver: Driver, tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""Reading images: what a folder holds, and the pixels of what is wanted, in LPS millimetres.
+
+``scan`` makes one pass over headers and gives visits, Series and what was refused; ``pixels`` reads one Series.
+Arrays are indexed [column, row, slice] (NIfTI: as in the file) and never re-oriented.
+"""
+
+from lesionmap.read.blend import pixels
+from lesionmap.read.nifti import read_mask
+from lesionmap.read.pixels import station_pixels
+from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
+from lesionmap.read.stack import Refused, Stack
+
+__all__ = [
+    "UNDATED",
+    "Refused",
+    "Scan",
+    "ScannedVisit",
+    "Stack",
+    "dry_run_json",
+    "pixels",
+    "read_mask",
+    "relink",
+    "scan",
+    "station_pixels",
+]

@@ -1,0 +1,265 @@
+"""NIfTI files: volumes in, with the one change from RAS to LPS; shared with the writer.
+
+Which matrix places the voxels: the sform if its code is above 0, else the qform if its code is above 0, else the file
+is refused: a NIfTI with both codes 0 does not say where the patient is. Where both are set and differ, the sform is
+taken and the difference told. Arrays are never re-oriented.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.read.files import open_file, real_path
+from lesionmap.read.header import broken
+from lesionmap.read.kinds import Contrast, kind_words, plane_of, sequence_of
+from lesionmap.read.stack import Stack
+from lesionmap.space import Grid, Volume
+from lesionmap.visits import ImageFile, Station
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Image
+    from numpy.typing import NDArray
+
+__all__ = ["LPS_FROM_RAS", "is_nifti", "nifti_stacks", "nifti_volume", "read_mask"]
+
+LPS_FROM_RAS: NDArray[np.float64] = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""4×4: LPS mm of a point in RAS mm, and the other way round. The only place where the two frames meet."""
+LPS_FROM_RAS.setflags(write=False)
+
+_MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_SHEAR_TOLD_DEG = 0.1
+_SHEAR_MOST_DEG = 5.0
+
+
+def is_nifti(path: str) -> bool:
+    """Say by the ending whether a file is NIfTI."""
+    return path.lower().endswith((".nii", ".nii.gz"))
+
+
+def nifti_stacks(path: str) -> list[Stack]:
+    """Describe each volume of a NIfTI file; a 4-D file holds several.
+
+    Parameters
+    ----------
+    path : str
+        A ``.nii`` or ``.nii.gz`` file; a BIDS sidecar (``.json``) beside it is used where there is one.
+
+    Raises
+    ------
+    LesionmapError
+        If it is damaged, in colour or complex, or does not place its voxels.
+    """
+    image = _opened(path)
+    _check_whole(path, image)
+    grid, note = _grid(image)
+    facts = _sidecar(path)
+    echo, inversion, repetition = (
+        _milliseconds(facts.get(name)) for name in ("EchoTime", "InversionTime", "RepetitionTime")
+    )
+    kind = kind_words(tuple(str(x).upper() for x in facts.get("ImageType", ())))
+    named = re.sub(r"\.nii(\.gz)?$", "", path.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    said = " ".join(str(facts.get(name, "")) for name in ("SeriesDescription", "ProtocolName", "SequenceName"))
+    contrast = Contrast(kind, f"{said} {named}".replace("_", " "), "", _scanning(facts), repetition, echo, inversion)
+    directions = grid.lps_from_voxel[:3, :3]
+    normal = np.cross(directions[:, 0], directions[:, 1])
+    n_volumes = int(np.prod(image.shape[3:], dtype=int)) if len(image.shape) > 3 else 1
+    return [
+        Stack(
+            station=Station(grid, (ImageFile(path, "", ""),), volume_index=index),
+            modality=str(facts.get("Modality", "")),
+            sequence=sequence_of(contrast),
+            plane=plane_of(normal / np.linalg.norm(normal)),
+            kind=kind,
+            note=note,
+            echo_ms=echo,
+            inversion_ms=inversion,
+            title=re.sub(r"[\d\W_]+", " ", said).strip().lower(),
+            day=_day(facts),
+        )
+        for index in range(n_volumes)
+    ]
+
+
+def nifti_volume(station: Station) -> Volume:
+    """Read the voxels of one volume of a NIfTI file, indexed as in the file, on the station's grid."""
+    file = station.files[0]
+    image = _opened(file.path)
+    grid, _ = _grid(image)
+    if grid.shape != station.grid.shape or not np.allclose(grid.lps_from_voxel, station.grid.lps_from_voxel, atol=1e-3):
+        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
+    return Volume(_voxels(file.path, image, station.volume_index), grid)
+
+
+def read_mask(path: str | Any) -> Volume:
+    """Read a mask or label map from a NIfTI file or a DICOM SEG.
+
+    Parameters
+    ----------
+    path : path-like
+        NIfTI with one volume of whole numbers, or a DICOM Segmentation (each segment becomes its number).
+
+    Returns
+    -------
+    Volume
+        Of whole numbers, on the file's own grid (LPS mm); the array is not re-oriented.
+
+    Raises
+    ------
+    LesionmapError
+        If it is neither, holds fractions, or several volumes.
+    """
+    where = str(path)
+    if not is_nifti(where):
+        from lesionmap.read.seg import read_seg
+
+        return read_seg(where)
+    stacks = nifti_stacks(where)
+    if len(stacks) != 1:
+        raise LesionmapError(f"a mask of one volume was expected, {where} holds {len(stacks)}; save one of them")
+    volume = nifti_volume(stacks[0].station)
+    return Volume(_whole_numbers(volume.array, where), volume.grid)
+
+
+def _whole_numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
+    if np.issubdtype(array.dtype, np.integer):
+        return np.asarray(array)
+    if not np.isfinite(array).all() or np.any(array != np.rint(array)) or np.abs(array).max(initial=0) >= 2**31:
+        raise LesionmapError(f"a mask of whole numbers was expected, {where} holds fractions; save it as labels")
+    return array.astype(np.int32)
+
+
+def _opened(path: str) -> Nifti1Image:
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    if not real_path(path).exists():
+        raise LesionmapError(f"the image file {path} is not there; re-link the images")
+    inside = open_file(path).read() if ".zip!/" in path.lower() else b""
+    try:
+        if not inside:
+            return nib.load(path)
+        whole = gzip.decompress(inside) if inside[:2] == b"\x1f\x8b" else inside
+        two = int.from_bytes(whole[:4], "little") == 540
+        return (nib.Nifti2Image if two else nib.Nifti1Image).from_bytes(whole)
+    except (ImageFileError, HeaderDataError, *broken()) as error:
+        raise LesionmapError(f"a NIfTI image was expected, {path} cannot be read; send the file again") from error
+
+
+def _check_whole(path: str, image: Nifti1Image) -> None:
+    """Refuse a file that is cut short, without unpacking it."""
+    kind = image.get_data_dtype()
+    if kind.fields is not None or np.issubdtype(kind, np.complexfloating):
+        raise LesionmapError("grey values were expected, the NIfTI holds colours or complex numbers; leave it out")
+    if not 2 <= len(image.shape) <= 7 or min(image.shape) < 1:
+        raise LesionmapError(f"a volume was expected, the NIfTI has shape {tuple(image.shape)}; leave it out")
+    needed = int(image.dataobj.offset) + int(np.prod(image.shape, dtype=np.int64)) * kind.itemsize
+    file = real_path(path)
+    if str(file) != path:
+        return
+    have, most = file.stat().st_size, 2**63
+    if not path.lower().endswith(".nii"):
+        needed, most = needed % 2**32, needed % 2**32 + (1 << 20)
+        with file.open("rb") as opened:
+            opened.seek(-4, 2)  # gzip ends with the size unpacked
+            have = int.from_bytes(opened.read(4), "little")
+    if not needed <= have <= most:
+        raise LesionmapError(f"the NIfTI is cut short: {needed:,} bytes of it were expected; send the file again")
+
+
+def _grid(image: Nifti1Image) -> tuple[Grid, str]:
+    """Place the voxels; give the grid and what was assumed."""
+    header = image.header
+    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    matrix = sform if sform is not None else qform
+    if matrix is None:
+        raise LesionmapError(
+            "a NIfTI must say where its voxels are, this one has neither sform nor qform (both codes are 0); "
+            "export it again with its position"
+        )
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.isfinite(matrix).all() or lengths.min() < 1e-6 or abs(np.linalg.det(matrix[:3, :3] / lengths)) < 1e-3:
+        raise LesionmapError(
+            "a NIfTI must say where its voxels are, its affine is not valid (singular or not finite); export it again"
+        )
+    notes = [_disagreement(sform, qform, image.shape), _shear(matrix / np.append(lengths, 1.0))]
+    unit = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
+    if unit != 1:
+        notes.append(f"the file counts in {'metres' if unit > 1 else 'micrometres'}, changed to mm")
+    shape = (*image.shape[:3], 1, 1)[:3]
+    scale = np.diag([unit, unit, unit, 1.0])
+    grid = Grid((shape[0], shape[1], shape[2]), LPS_FROM_RAS @ scale @ np.asarray(matrix, dtype=np.float64))
+    return grid, "; ".join(note for note in notes if note)
+
+
+def _disagreement(sform: NDArray[Any] | None, qform: NDArray[Any] | None, shape: tuple[int, ...]) -> str:
+    if sform is None or qform is None:
+        return ""
+    far = np.array([*(n - 1 for n in (*shape[:3], 1)[:3]), 1.0])
+    apart = max(float(np.abs((sform - qform)[:3, 3]).max()), float(np.abs(((sform - qform) @ far)[:3]).max()))
+    return f"sform and qform differ by up to {apart:.1f} mm, the sform was taken" if apart > 0.5 else ""
+
+
+def _shear(directions: NDArray[np.float64]) -> str:
+    """Tell axes that are not at right angles; refuse where they are far from it."""
+    axes = directions[:3, :3]
+    cosines = np.abs((axes.T @ axes)[np.triu_indices(3, 1)])
+    off = float(np.degrees(np.arcsin(np.clip(cosines.max(), 0, 1))))
+    if off > _SHEAR_MOST_DEG:
+        raise LesionmapError(
+            f"axes at right angles were expected, those of the NIfTI are {off:.1f} degrees off (sheared); resample it"
+        )
+    return f"axes are {off:.1f} degrees off right angles (sheared)" if off > _SHEAR_TOLD_DEG else ""
+
+
+def _voxels(path: str, image: Nifti1Image, index: int) -> NDArray[Any]:
+    shape = (*image.shape[:3], 1, 1)[:3]
+    try:
+        if len(image.shape) <= 3:
+            array = np.asanyarray(image.dataobj)
+        else:
+            trailing = np.unravel_index(index, image.shape[3:], order="F")
+            array = np.asanyarray(image.dataobj[(..., *(int(i) for i in trailing))])
+    except broken() as error:
+        raise LesionmapError(f"the voxels of {path} cannot be read; send the file again") from error
+    array = array.reshape(shape, order="F")
+    if array.dtype.byteorder not in ("=", "|") and array.dtype != array.dtype.newbyteorder("="):
+        array = array.astype(array.dtype.newbyteorder("="))
+    return np.asarray(array, dtype=np.float32) if array.dtype.kind == "f" else np.asarray(array)
+
+
+def _sidecar(path: str) -> dict[str, Any]:
+    """Facts of the BIDS sidecar beside the file; none where there is none."""
+    beside = real_path(path).with_name(re.sub(r"\.nii(\.gz)?$", ".json", real_path(path).name, flags=re.IGNORECASE))
+    if beside.suffix != ".json" or not beside.is_file():
+        return {}
+    try:
+        facts = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _milliseconds(seconds: object) -> float | None:
+    """BIDS counts times in seconds."""
+    return float(seconds) * 1000 if isinstance(seconds, int | float) and seconds > 0 else None
+
+
+def _scanning(facts: dict[str, Any]) -> tuple[str, ...]:
+    said = str(facts.get("ScanningSequence", "")).upper()
+    return tuple(word for word in re.split(r"[\W_]+", said) if word)
+
+
+def _day(facts: dict[str, Any]) -> date | None:
+    written = str(facts.get("AcquisitionDateTime", ""))[:10]
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        return None
