@@ -12,6 +12,7 @@ from lesionmap import skeleton
 from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import measure_map
+from lesionmap.space import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,9 @@ __all__ = [
     "visit_facts",
     "with_coverage",
 ]
+
+_WHOLE = 0.9
+_DEPTH_MM = 2000.0
 
 
 class SeveralReadersError(LesionmapError):
@@ -76,14 +80,29 @@ def place_visit(patient: Patient, visit: Visit, landmarks: Mapping[str, Sequence
 
 
 def with_coverage(placement: Placement, visit: Visit) -> Placement:
-    """Give the placement with the share of each site inside the visit's images; None where it has no images."""
-    grids = [station.grid for series in visit.series for station in series.stations]
-    return replace(placement, coverage=skeleton.coverage(placement, grids) if grids else None)
+    """Give the placement with the share of each site inside the visit's images; None where it has no images.
+
+    A planar view sees all of its depth, but says nothing of where it lies beside an MRI: where a visit has both, a
+    site that the MRI does not hold whole is left out, as nobody knows whether it was seen.
+    """
+    solid = [station.grid for series in visit.series if not series.projection for station in series.stations]
+    flat = [series.grid for series in visit.series if series.projection]
+    if not visit.series:
+        return replace(placement, coverage=None)
+    found = skeleton.coverage(placement, solid or [_deep(grid) for grid in flat])
+    if solid and flat:
+        found = tuple((site, share) for site, share in found if share >= _WHOLE)
+    return replace(placement, coverage=found)
 
 
-def needed_volumes(
-    visit: Visit, lesion_map: LesionMap, have: Mapping[str, Volume] | None = None
-) -> dict[str, Volume]:
+def _deep(grid: Grid) -> Grid:
+    """Give a planar grid the depth of a body, before and behind it."""
+    matrix = grid.lps_from_voxel.copy()
+    matrix[:3, 2] *= _DEPTH_MM / grid.spacing_mm[2]
+    return Grid(grid.shape, matrix)
+
+
+def needed_volumes(visit: Visit, lesion_map: LesionMap, have: Mapping[str, Volume] | None = None) -> dict[str, Volume]:
     """Read the pixels of the series on which something is drawn, besides those at hand.
 
     Images that cannot be read any more are left out: sizes are known without them, signals are not.

@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
 from lesionmap.errors import LesionmapError
-from lesionmap.phantom import body, jittered, make_sample
+from lesionmap.phantom import body, jittered, make_sample, render
 from lesionmap.phantom.bone_scan import MATRIX, planar
 from lesionmap.phantom.case import VISITS, body_of, lesions_of, plan_of, spine_plan
 from lesionmap.phantom.growth import stature_at
 from lesionmap.phantom.lesion import truth
-from lesionmap.phantom.render import tissues
-from lesionmap.phantom.stations import acquire
 from lesionmap.skeleton import anatomy
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data" / "SAMPLE-CRMO-1"
@@ -94,10 +94,19 @@ def test_the_metaphysis_is_as_long_as_the_physis_is_wide() -> None:
 def test_labels_agree_with_landmarks(age: float, sex: Any, seed: int) -> None:
     child = body(age, sex, seed, pose=seed)
     marks = child.landmarks()
-    spots = {"hip_left": ("femur", "left"), "shoulder_right": ("humerus", "right"), "elbow_left": ("humerus", "left"), "C7": ("vertebra_C7", "midline"), "L5": ("vertebra_L5", "midline"), "S1": ("sacrum", "midline"), "toe2_right": ("metatarsal_2", "right"), "ischium_left": ("ischium", "left")}  # fmt: skip
-    bones, _, sides = child.label([marks[n] for n in spots])
+    spots = {
+        "hip_left": ("femur", "left"),
+        "shoulder_right": ("humerus", "right"),
+        "elbow_left": ("humerus", "left"),
+        "C7": ("vertebra_C7", "midline"),
+        "L5": ("vertebra_L5", "midline"),
+        "S1": ("sacrum", "midline"),
+        "toe2_right": ("metatarsal_2", "right"),
+        "ischium_left": ("ischium", "left"),
+    }
+    bones, _, sides = child.label(np.array([marks[n] for n in spots]))
     assert dict(zip(spots, zip(bones, sides, strict=True), strict=True)) == spots
-    far = child.label([[500.0, 0, 0], [0, 400, 0]])
+    far = child.label(np.array([[500.0, 0, 0], [0, 400, 0]]))
     assert [list(words) for words in far] == [["", ""]] * 3
 
 
@@ -126,7 +135,7 @@ def test_lesions_lie_in_their_site_and_have_a_plausible_size() -> None:
     child = body_of(VISITS[1])
     for lesion in lesions_of(VISITS[1], child):
         ml, centre = truth(lesion, child, 0.8)
-        assert child.sites([centre])[0] == lesion.site
+        assert child.sites(centre)[0] == lesion.site
         assert 2.5 < ml < 12, lesion.name
         fine = truth(lesion, child, 0.5)[0]
         assert ml == pytest.approx(fine, rel=0.03)  # the supersampling has settled
@@ -138,16 +147,14 @@ def test_stations_overlap_by_thirty_millimetres_and_share_their_anatomy() -> Non
     assert len(rows) == 4
     assert rows[0][0] == 0
     assert rows[-1][1] == plan.counts[2]
-    assert all(
-        (end - start) * plan.spacing_mm[2] >= 30 for (_, end), (start, _) in zip(rows[:-1], rows[1:], strict=True)
-    )
+    assert all((end - start) * plan.spacing_mm[2] >= 30 for (_, end), (start, _) in pairwise(rows))
 
 
 def test_a_slice_shows_a_lesion_where_it_is() -> None:
     child = body_of(VISITS[1])
     lesions = lesions_of(VISITS[1], child)
     plan = spine_plan(child)
-    (stack,) = acquire(tissues(child, plan.lattice(), lesions), plan, "STIR", 1)
+    (stack,) = render(child, plan, "STIR", lesions, seed=1)
     (centre,) = (truth(x, child, 1.0)[1] for x in lesions if x.name == "T8")
     i, j, k = np.rint(stack.grid.voxels(centre)).astype(int)
     around = stack.pixels[k, j - 25 : j + 26 : 50, i].mean()

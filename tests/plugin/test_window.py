@@ -228,10 +228,9 @@ def export(driver: Driver, folder: Path) -> None:
     assert (folder / "P001_lesions.csv").stat().st_size > 200
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (1366, 768)])
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("theme", "size"), [("dark", (1366, 768)), ("light", (1440, 900))], ids=["small", "light"])
 def test_nothing_is_cut_off(
-    make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path, size: tuple[int, int], theme: str
+    make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path, theme: str, size: tuple[int, int]
 ) -> None:
     viewer = make_napari_viewer(show=True)
     viewer.theme = theme

@@ -1,0 +1,71 @@
+"""What the verbs share: the words of the arguments, output, and the sign that work goes on."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "AsJson",
+    "OptionalPatient",
+    "OptionalVisit",
+    "Out",
+    "Overwrite",
+    "PatientId",
+    "Reader",
+    "Rule",
+    "StudyPath",
+    "VisitKey",
+    "busy",
+    "put_json",
+    "say",
+]
+
+StudyPath = Annotated[str, typer.Argument(metavar="STUDY", help="The study: a path (SQLite) or a database URL.")]
+PatientId = Annotated[str, typer.Argument(metavar="PATIENT", help="Pseudonym, as in 'lesionmap list'.")]
+OptionalPatient = Annotated[str | None, typer.Argument(metavar="[PATIENT]", help="Without it: all patients.")]
+VisitKey = Annotated[str, typer.Argument(metavar="VISIT", help="ISO date; '.2' for a second visit on that day.")]
+OptionalVisit = Annotated[str | None, typer.Argument(metavar="[VISIT]", help="Without it: all visits.")]
+Reader = Annotated[str | None, typer.Option("--reader", help="Whose marks; needed where several readers marked.")]
+Rule = Annotated[str, typer.Option("--rule", help="Counting rule: a name, or a file of your own (TOML).")]
+Out = Annotated[Path, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
+
+_PATIENCE_S = 1.0
+
+
+def say(line: str) -> None:
+    """Write one line to standard output."""
+    typer.echo(line)
+
+
+def put_json(value: Any) -> None:
+    """Write a value as JSON to standard output."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on a terminal, after a second, that work goes on; silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    status = Console(stderr=True).status(f"{what} …")
+    timer = threading.Timer(_PATIENCE_S, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()

@@ -1,0 +1,71 @@
+"""``add``: lesions and answers from files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say
+
+if TYPE_CHECKING:
+    from lesionmap.lesions import LesionMap
+
+__all__ = ["add"]
+
+
+def add(
+    study: StudyPath,
+    patient: PatientId,
+    visit: VisitKey,
+    reader: Annotated[str, typer.Option("--reader", help="Whose marks these are.", show_default=False)],
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="NIfTI on one of the visit's series; 0/1 is split.")
+    ] = None,
+    markers: Annotated[
+        Path | None, typer.Option("--markers", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm,site,certainty,track,note.")
+    ] = None,
+    sites: Annotated[Path | None, typer.Option("--sites", help="CSV: site,certainty,track,answer,note.")] = None,
+    series: Annotated[str | None, typer.Option("--series", help="The series that the mask was drawn on.")] = None,
+    accept_tracks: Annotated[
+        bool, typer.Option("--accept-tracks", help="Take the proposed lesions of other visits as the same ones.")
+    ] = False,
+) -> None:
+    """Add lesions and answers to a reader's map.
+
+    From a mask, from markers or from named sites.
+    """
+    from lesionmap import mark
+    from lesionmap.evaluate import other_maps
+    from lesionmap.read import read_mask
+    from lesionmap.read.rows import read_markers, read_sites
+    from lesionmap.store import Study
+
+    if sum(x is not None for x in (mask, markers, sites)) != 1:
+        raise typer.BadParameter("exactly one of --mask, --markers and --sites is needed")
+    with Study.open(study) as opened, busy("adding"):
+        stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
+        old = opened.lesion_map(patient, visit, reader)
+        others = other_maps(opened, patient, visit, reader)
+        if mask is not None:
+            new = mark.add_masks(old, stored, placement, read_mask(mask), series)
+        else:
+            rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
+            new = mark.add_marks(old, stored, placement, rows, others)
+        if accept_tracks:
+            new = mark.accept_tracks(new, others)
+        opened.save(old, new)
+    _tell(old, new, others)
+
+
+def _tell(old: "LesionMap", new: "LesionMap", others: "tuple[LesionMap, ...]") -> None:
+    from lesionmap.annotate import propose_tracks
+
+    before = {lesion.id for lesion in old.lesions}
+    proposals = propose_tracks(new, others)
+    for lesion in new.lesions:
+        if lesion.id not in before:
+            hint = f"; proposed track {proposals[lesion.id]} (--accept-tracks)" if lesion.id in proposals else ""
+            say(f"{lesion.id} {', '.join(lesion.sites)} ({lesion.certainty}){hint}")
+    for answer in new.answers:
+        if answer not in old.answers:
+            say(f"answer {answer.verdict} for track {answer.track}")

@@ -1,0 +1,133 @@
+"""``place`` and ``locate``: the skeleton on a visit, and where points are in it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lesionmap.skeleton import Placement
+
+__all__ = ["locate", "place"]
+
+POINT_COLUMNS = ("id", "site", "bone", "segment", "side", "fraction_along", "distance_mm", "inside", "confidence")
+MASK_COLUMNS = ("component", "site", "share", "bone", "segment", "side", "physis")
+
+Landmarks = Annotated[
+    Path, typer.Option("--landmarks", help="CSV: name,x_lps_mm,y_lps_mm,z_lps_mm; any subset.", show_default=False)
+]
+Age = Annotated[float | None, typer.Option("--age", help="Years; inferred from the landmarks where not given.")]
+Stature = Annotated[float | None, typer.Option("--stature", help="cm; inferred where not given.")]
+SexOption = Annotated[Literal["F", "M"] | None, typer.Option("--sex", help="F or M.")]
+
+
+def place(
+    study: StudyPath,
+    patient: PatientId,
+    visit: VisitKey,
+    landmarks: Landmarks,
+    reader: Annotated[str, typer.Option("--reader", help="Who placed it, for the history.")] = "lesionmap",
+) -> None:
+    """Put the skeleton on a visit by landmarks.
+
+    Those not given are estimated, and so are age and stature where the visit has none.
+    """
+    from lesionmap.evaluate import place_visit
+    from lesionmap.read.rows import read_landmarks
+    from lesionmap.store import Study
+
+    positions = read_landmarks(landmarks)
+    with Study.open(study) as opened, busy("placing the skeleton"):
+        placement = place_visit(opened.patient(patient), opened.visit(patient, visit), positions)
+        opened.save_placement(patient, visit, placement, reader)
+    _tell(placement, len(positions))
+
+
+def _tell(placement: "Placement", n_given: int) -> None:
+    inferred = " (inferred)" if "age_y" in placement.inferred else ""
+    estimated = sum(not mark.placed for mark in placement.landmarks)
+    say(
+        f"placed on {n_given} landmarks, {estimated} more estimated; "
+        f"age {placement.age_y:.1f} y{inferred}, stature {placement.stature_cm:.0f} cm"
+    )
+    for warning in placement.warnings:
+        typer.echo(f"lesionmap: warning: {warning}", err=True)
+
+
+def locate(
+    landmarks: Landmarks,
+    output: Out,
+    points: Annotated[Path | None, typer.Option("--points", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm.")] = None,
+    mask: Annotated[Path | None, typer.Option("--mask", help="NIfTI: each value is one lesion; 0/1 is split.")] = None,
+    age: Age = None,
+    sex: SexOption = None,
+    stature: Stature = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say in which bone, segment and side points lie.
+
+    Points or the lesions of a mask; needs no study.
+    """
+    from lesionmap import skeleton
+    from lesionmap.read.rows import read_landmarks
+    from lesionmap.write import write_table
+
+    if (points is None) == (mask is None):
+        raise typer.BadParameter("one of --points and --mask is needed, and not both")
+    placement = skeleton.place(read_landmarks(landmarks), age_y=age, sex=sex, stature_cm=stature)
+    with busy("locating"):
+        rows = list(point_rows(points, placement) if points else mask_rows(mask, placement) if mask else ())
+    write_table(rows, POINT_COLUMNS if points else MASK_COLUMNS, output, overwrite=overwrite)
+    _tell(placement, sum(mark.placed for mark in placement.landmarks))
+    say(f"{len(rows)} rows written to {output}")
+
+
+def _parts(site: str) -> dict[str, str | None]:
+    """Give the columns that follow from a site id; empty where there is none."""
+    from lesionmap import skeleton
+
+    if not site:
+        return dict.fromkeys(("site", "bone", "segment", "side"))
+    found = skeleton.site(site)
+    return {"site": found.id, "bone": found.bone, "segment": found.segment, "side": found.side}
+
+
+def point_rows(path: Path, placement: "Placement") -> "Iterator[dict[str, Any]]":
+    """Give one row for each point of ``points.csv``, in its order."""
+    from lesionmap import skeleton
+    from lesionmap.read.rows import read_points
+
+    ids, positions = read_points(path)
+    found = skeleton.locate(positions, placement)
+    for n, name in enumerate(ids):
+        yield {
+            "id": name,
+            **_parts(str(found.site[n])),
+            "fraction_along": found.fraction_along[n],
+            "distance_mm": found.distance_mm[n],
+            "inside": bool(found.inside[n]),
+            "confidence": found.confidence[n],
+        }
+
+
+def mask_rows(path: Path, placement: "Placement") -> "Iterator[dict[str, Any]]":
+    """Give a row for each site that each lesion of a mask touches; a lesion in no bone has one row without a site."""
+    import numpy as np
+
+    from lesionmap import annotate, skeleton
+    from lesionmap.read import read_mask
+
+    volume = read_mask(path)
+    lesions = annotate.lesions_from_mask(volume)
+    values = np.unique(volume.array[volume.array != 0])
+    numbers = values.tolist() if len(values) == len(lesions) > 1 else range(1, len(lesions) + 1)
+    for number, lesion in zip(numbers, lesions, strict=True):
+        shares = skeleton.site_shares(lesion.lps_mm(), placement)
+        if not shares:
+            yield {"component": number}
+        for share in shares:
+            yield {"component": number, **_parts(share.site), "share": share.share, "physis": share.physis}

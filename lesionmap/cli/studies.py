@@ -1,0 +1,205 @@
+"""``import``, ``visit``, ``list``, ``view``: what a study holds."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from lesionmap.cli.common import AsJson, OptionalPatient, PatientId, StudyPath, busy, put_json, say
+from lesionmap.errors import LesionmapError
+
+if TYPE_CHECKING:
+    from lesionmap.read import Scan
+    from lesionmap.store import Study
+
+__all__ = ["import_", "list_", "view", "visit", "window"]
+
+
+def import_(
+    study: StudyPath,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="DICOM folders, files, zips; NIfTI files.")],
+    patient: Annotated[str | None, typer.Option("--patient", help="Pseudonym; P001, P002 … where not given.")] = None,
+    visit: Annotated[
+        str | None, typer.Option("--visit", help="Date, where the files have none or a wrong one.")
+    ] = None,
+    view: Annotated[
+        Literal["anterior", "posterior"] | None, typer.Option("--view", help="Of a bone scan that does not say.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is there; make and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read images into a study.
+
+    The files stay where they are. Bad files beside good ones are listed, the rest is read.
+    """
+    from lesionmap.intake import check_request, take_in
+    from lesionmap.read import dry_run_json, scan
+    from lesionmap.store import Study
+    from lesionmap.visits import visit_key_parts
+
+    day = visit_key_parts(visit)[0] if visit else None
+    with busy("reading headers"):
+        found = scan(paths, hashes=not dry_run, visit_date=day, view=view or "")
+    if dry_run:
+        if as_json:
+            put_json(dry_run_json(found))
+        else:
+            _tell_scan(found)
+        if not found.studies:
+            raise typer.Exit(1)
+        return
+    check_request(found, patient, visit)  # before a study is made
+    with Study.open(study, create=True) as opened, busy("importing"):
+        visits = take_in(opened, found, patient=patient, visit_key=visit)
+    if as_json:
+        put_json({"visits": [{"patient": x.patient, "visit": x.key} for x in visits], "refused": _refused(found)})
+        return
+    for one in visits:
+        say(f"{one.patient} {one.key}: {', '.join(series.name for series in one.series)}")
+    _tell_refused(found)
+
+
+def _refused(found: "Scan") -> list[dict[str, str]]:
+    return [{"path": str(x.path), "why": x.why} for x in found.refused]
+
+
+def _tell_refused(found: "Scan") -> None:
+    for x in found.refused:
+        typer.echo(f"refused {x.path}: {x.why}", err=True)
+
+
+def _tell_scan(found: "Scan") -> None:
+    for one in found.studies:
+        for series in one.visit.series:
+            stations = f", {len(series.stations)} stations joined" if len(series.stations) > 1 else ""
+            say(f"{one.visit.key} {series.name}: {_shape(series.grid.shape)}{stations}")
+    _tell_refused(found)
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    return " × ".join(str(n) for n in shape)
+
+
+def visit(
+    study: StudyPath,
+    patient: PatientId,
+    day: Annotated[str, typer.Argument(metavar="DATE", help="ISO date.")],
+    age: Annotated[float | None, typer.Option("--age", help="Years.")] = None,
+    stature: Annotated[float | None, typer.Option("--stature", help="cm.")] = None,
+) -> None:
+    """Add a visit without images.
+
+    The study and the patient are made where they are new.
+    """
+    from lesionmap.store import Study
+    from lesionmap.visits import Patient, Visit, age_at, visit_key_parts
+
+    date, ordinal = visit_key_parts(day)
+    if age is not None and not 0 <= age < 120:
+        raise LesionmapError(f"an age is given in years, 0 to 120, got {age:g}")
+    new = Visit(patient, date, ordinal, age, stature)
+    who = Patient(patient)
+    with Study.open(study, create=True) as opened:
+        have = {x.id: x for x in opened.patients()}
+        known = have.get(patient)
+        if known is None:
+            opened.add_patient(who)
+        elif known.birth_date is not None:
+            new = replace(new, age_y=age_at(date, known.birth_date))
+        opened.add_visit(new, same_day="refuse")
+    say(f"{patient} {new.key}: no images")
+
+
+def list_(study: StudyPath, as_json: AsJson = False) -> None:
+    """List patients, visits, series and readers of a study."""
+    from lesionmap.store import Study
+
+    with Study.open(study) as opened:
+        patients: list[dict[str, Any]] = [
+            {"patient": who.id, "sex": who.sex, "visits": visit_rows(opened, who.id)} for who in opened.patients()
+        ]
+    if as_json:
+        put_json({"patients": patients})
+        return
+    for who in patients:
+        say(f"{who['patient']}{' ' + str(who['sex']) if who['sex'] else ''}")
+        for row in who["visits"]:
+            _tell_visit(row)
+
+
+def visit_rows(study: "Study", patient: str) -> list[dict[str, Any]]:
+    """Give what a study holds of each visit of a patient, as plain values."""
+    return [
+        {
+            "visit": one.key,
+            "age_y": None if one.age_y is None else round(one.age_y, 2),
+            "stature_cm": one.stature_cm,
+            "placed": study.placement(patient, one.key) is not None,
+            "series": [
+                {
+                    "name": series.name,
+                    "modality": series.modality,
+                    "sequence": series.sequence,
+                    "plane": series.plane,
+                    "shape": list(series.grid.shape),
+                    "spacing_mm": [round(mm, 4) for mm in series.grid.spacing_mm],
+                    "n_stations": len(series.stations),
+                    "note": series.note,
+                }
+                for series in one.series
+            ],
+            "readers": [_reader_row(study, patient, one.key, reader) for reader in study.readers(patient, one.key)],
+        }
+        for one in study.visits(patient)
+    ]
+
+
+def _reader_row(study: "Study", patient: str, visit_key: str, reader: str) -> dict[str, Any]:
+    lesion_map = study.lesion_map(patient, visit_key, reader)
+    return {
+        "reader": reader,
+        "n_lesions": len(lesion_map.lesions),
+        "n_answers": len(lesion_map.answers),
+        "signed": lesion_map.signed,
+    }
+
+
+def _tell_visit(row: dict[str, Any]) -> None:
+    age = "" if row["age_y"] is None else f", {row['age_y']:.1f} y"
+    placed = ", skeleton placed" if row["placed"] else ""
+    say(f"  {row['visit']}{age}{placed}")
+    for series in row["series"]:
+        say(f"    {series['name']}: {_shape(series['shape'])}")
+    for reader in row["readers"]:
+        signed = ", signed" if reader["signed"] else ""
+        say(f"    read by {reader['reader']}: {reader['n_lesions']} lesions, {reader['n_answers']} answers{signed}")
+
+
+def view(study: StudyPath, patient: OptionalPatient = None) -> None:
+    """Open a study in napari."""
+    from lesionmap.store import Study
+
+    with Study.open(study) as opened:
+        if patient is not None:
+            opened.patient(patient)
+    raise typer.Exit(window([study, *([patient] if patient else [])]))
+
+
+def window(arguments: list[str]) -> int:
+    """Run napari with the plugin as a child process, and give its exit code.
+
+    Raises
+    ------
+    LesionmapError
+        If the packages of the extra ``napari`` are missing.
+    """
+    missing = [name for name in ("napari", "PySide6") if find_spec(name) is None]
+    if missing:
+        raise LesionmapError(
+            f"the window needs {' and '.join(missing)}, not installed here: pip install 'lesionmap[napari]'"
+        )
+    return subprocess.call([sys.executable, "-m", "napari_lesionmap", *arguments])  # noqa: S603

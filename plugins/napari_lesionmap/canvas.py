@@ -1,0 +1,71 @@
+"""How the canvas is hung: radiological display and letters at its edges, in every plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_lesionmap.layers import view
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["caption", "hang", "hang_current", "jump"]
+
+_POSITIONS = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
+_SIZE_PT = 13
+
+
+def hang(viewer: ViewerModel) -> None:
+    """Show patient's right on screen left and the head up, with letters that follow the plane; once is enough."""
+    from napari.components.overlays import TextOverlay
+
+    overlays = viewer.canvas.overlays
+    if "lesionmap_left" in overlays:
+        return
+    for edge, position in _POSITIONS.items():
+        overlays[f"lesionmap_{edge}"] = TextOverlay(
+            position=position, font_size=_SIZE_PT, color="#ffd166", box=False, visible=True
+        )
+    viewer.canvas.background_color_override = "black"
+
+    def rehang(_event: Any = None) -> None:
+        if viewer.dims.ndim < 3:
+            return
+        hung = view(viewer.dims.order)
+        viewer.scene.camera.orientation = hung.orientation
+        letters = hung.letters if viewer.dims.ndisplay == 2 else ("",) * 4
+        for edge, letter in zip(_POSITIONS, letters, strict=True):
+            overlays[f"lesionmap_{edge}"].text = letter
+
+    viewer.dims.events.order.connect(rehang)
+    viewer.dims.events.ndisplay.connect(rehang)
+    viewer.dims.events.ndim.connect(rehang)
+    rehang()
+
+
+def caption(viewer: ViewerModel, left: str, right: str) -> None:
+    """Write words at the upper corners of the canvas; empty: none."""
+    from napari.components.overlays import TextOverlay
+
+    for corner, words in (("top_left", left), ("top_right", right)):
+        name = f"lesionmap_{corner}"
+        if name not in viewer.canvas.overlays:
+            viewer.canvas.overlays[name] = TextOverlay(
+                position=corner, font_size=_SIZE_PT, color="#d0d4da", box=False, visible=True
+            )
+        viewer.canvas.overlays[name].text = words
+
+
+def hang_current() -> None:
+    """Hang the viewer that is open, if there is one (a reader has no viewer of its own)."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        hang(viewer)
+
+
+def jump(viewer: ViewerModel, world: tuple[float, float, float]) -> None:
+    """Bring a point of the world (y, z, x), mm, into the middle of the view, in the slice that holds it."""
+    viewer.dims.point = world
+    viewer.scene.camera.center = tuple(world[axis] for axis in viewer.dims.order[-3:])

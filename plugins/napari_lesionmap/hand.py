@@ -1,0 +1,148 @@
+"""What the mouse does in the image: choose, mark, place a landmark; painting is left to napari."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lesionmap.errors import LesionmapError
+from napari_lesionmap.layers import XYZ, lps_from_world
+from napari_lesionmap.load import propose, put_skeleton
+from napari_lesionmap.resolve import landmark_rows, next_landmark, site_name
+from napari_lesionmap.stage import MASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lesionmap.skeleton import Placement
+    from napari_lesionmap.load import Proposal
+    from napari_lesionmap.widgets.desk import Desk
+
+__all__ = ["Hand"]
+
+_LABELS_MODE = {"paint": "paint", "erase": "erase"}
+_WORDS = {
+    "look": "",
+    "mark": "click in a lesion: its outline and its site are proposed",
+    "paint": "paint in the image; what is painted belongs to the chosen lesion, or is a new one",
+    "erase": "rub out in the image; wheel or slider change the slice",
+}
+
+
+class Hand:
+    """Follows the tool that is chosen and turns clicks into acts of the session."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        desk.viewer.mouse_drag_callbacks.append(self._on_press)
+        desk.session.tool_changed.connect(self.take_tool)
+        desk.session.visit_changed.connect(self._visit_changed)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        if self._on_press in self._desk.viewer.mouse_drag_callbacks:
+            self._desk.viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._desk.session.tool_changed.disconnect(self.take_tool)
+        self._desk.session.visit_changed.disconnect(self._visit_changed)
+
+    def _visit_changed(self) -> None:
+        self._desk.session.choose_tool("look")
+
+    def take_tool(self) -> None:
+        """Make ready for the tool: napari's brush for painting, the plain image for all else."""
+        viewer, session = self._desk.viewer, self._desk.session
+        if MASKS not in viewer.layers:
+            return
+        masks = viewer.layers[MASKS]
+        masks.mode = _LABELS_MODE.get(session.tool, "pan_zoom")
+        image = next((x for x in viewer.layers if x.name == f"{session.shown} · {session.key}"), None)
+        viewer.layers.selection.active = masks if session.tool in _LABELS_MODE else image
+        if image is not None:
+            image.cursor = "crosshair" if session.tool in ("mark", "landmark") else "standard"
+        if session.tool == "landmark":
+            self._desk.say(f"click in the image: {_words(session.landmark)}")
+        else:
+            self._desk.say(_WORDS[session.tool])
+
+    def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
+        """Tell a click from a drag: napari pans with a drag."""
+        if event.button != 1 or event.modifiers or self._desk.session.tool in _LABELS_MODE:
+            return
+        moved = 0
+        yield
+        while event.type == "mouse_move":
+            moved += 1
+            yield
+        if moved <= 2:
+            self.click(tuple(event.position[-3:]))
+
+    def click(self, world: tuple[float, ...]) -> None:
+        """Act on a click at a point of the world (y, z, x), mm."""
+        session = self._desk.session
+        x, y, z = lps_from_world(world).tolist()
+        if session.volume is None or len(world) < 3:
+            return
+        if not session.volume.projection and not bool(session.volume.grid.contains((x, y, z))):
+            if session.tool != "look":
+                self._desk.say(f"outside the image of visit {session.key}, in which marks are set", error=True)
+            return
+        if session.tool == "mark":
+            self._mark((x, y, z))
+        elif session.tool == "landmark":
+            self._landmark((x, y, z))
+        else:
+            session.select(self._desk.stage.lesion_at((x, y, z)))
+
+    def _mark(self, lps_mm: XYZ) -> None:
+        session = self._desk.session
+        there = self._desk.stage.lesion_at(lps_mm)
+        if there:
+            session.select(there)
+            self._desk.say(f"{there} is here already; it is chosen now")
+            return
+        series, volume, now = session.series, session.volume, session.now
+        if series is None or volume is None or now is None:
+            return
+        self._desk.run(
+            "growing the outline", lambda: propose(series, volume, lps_mm, now.placement), self._take_proposal
+        )
+
+    def _take_proposal(self, proposal: Proposal) -> None:
+        session = self._desk.session
+        lesion = session.add(proposal)
+        row = session.lesion_map.lesion(lesion)
+        self._desk.say(proposal.words or f"{lesion}: {site_name(row.sites[0])}; change the site below if it is another")
+
+    def _landmark(self, lps_mm: XYZ) -> None:
+        session = self._desk.session
+        now, work = session.now, session.work
+        if now is None or work is None:
+            return
+        name, marks = session.landmark, {**session.placed(), session.landmark: lps_mm}
+
+        def place() -> Placement | str:
+            try:
+                return put_skeleton(marks, work.patient, now.visit)
+            except LesionmapError as error:
+                return str(error)
+
+        def take(placed: Placement | str) -> None:
+            if isinstance(placed, str):
+                session.keep_landmark(name, lps_mm)
+                self._next(f"{_words(name)} kept: {placed}")
+            else:
+                session.take_placement(placed)
+                self._next(f"{_words(name)} placed")
+
+        self._desk.run("placing the skeleton", place, take)
+
+    def _next(self, done: str) -> None:
+        session = self._desk.session
+        if session.now is None:
+            return
+        following = next_landmark(landmark_rows(session.now, session.pending), session.landmark)
+        session.choose_landmark(following)
+        self._desk.say(f"{done}; next: {_words(following)}" if following else f"{done}; all are placed")
+
+
+def _words(landmark: str) -> str:
+    return landmark.replace("_", " ")

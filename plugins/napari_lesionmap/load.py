@@ -1,0 +1,224 @@
+"""What takes long and touches no state: opening, importing, reading pixels, placing, proposing. Run in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.evaluate import patient_facts, place_visit
+from lesionmap.lesions import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lesionmap.compare import VisitFacts
+    from lesionmap.skeleton import Placement
+    from lesionmap.space import Volume
+    from lesionmap.store import Study
+    from lesionmap.store.disk import Claim
+    from lesionmap.visits import Patient, Reference, Series, Visit
+
+    Points = NDArray[np.float64]
+
+__all__ = [
+    "OpenedVisit",
+    "PatientWork",
+    "Proposal",
+    "import_images",
+    "load_patient",
+    "main_series",
+    "open_study",
+    "open_visit",
+    "propose",
+    "put_skeleton",
+    "read_pixels",
+    "sample_study",
+]
+
+_BEST_FIRST = ("STIR", "T2", "T1")
+"""Sequences on which lesions are marked, the best one first."""
+_DEPTH_MM = 180.0
+"""Half of the depth of a body behind a projection."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatientWork:
+    """All visits of a patient by one reader, by date."""
+
+    patient: Patient
+    reader: str
+    readers: tuple[str, ...]
+    """Those who have a lesion map of this patient."""
+    visits: tuple[VisitFacts, ...]
+    references: Mapping[str, tuple[Reference, ...]]
+    """Visit key → the reference regions of its Series."""
+
+    def visit(self, key: str) -> VisitFacts:
+        """Give the visit of that key; LesionmapError where there is none."""
+        for facts in self.visits:
+            if facts.visit.key == key:
+                return facts
+        raise LesionmapError(f"patient {self.patient.id} has no visit {key}; choose one of the list")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVisit:
+    """A visit ready to be worked on."""
+
+    key: str
+    shown: str
+    """Name of the Series to begin with; empty: the visit has no images."""
+    volumes: Mapping[str, Volume]
+    claim: Claim | None
+    """The right to edit; None where the study gives none (a server)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a click proposes: sites, and what was drawn on the Series."""
+
+    sites: tuple[str, ...]
+    """The primary one first; empty where no bone is near."""
+    extent: Extent
+    words: str = ""
+    """What the reader should know, as that no mask could be grown."""
+
+
+def open_study(where: str, *, create: bool = False) -> tuple[Study, tuple[Patient, ...]]:
+    """Open a study, and list its patients."""
+    from lesionmap.store import Study
+
+    study = Study.open(where, create=create)
+    return study, study.patients()
+
+
+def sample_study(folder: Path) -> tuple[Study, tuple[Patient, ...]]:
+    """Make a study of the sample patient in a folder, or open the one that is there."""
+    from lesionmap.cli.demo import sample_folder
+    from lesionmap.cli.sample import read_sample
+    from lesionmap.store import Study
+
+    path = folder / "sample.lesionmap"
+    study = Study.open(path, create=True)
+    if not study.patients():
+        read_sample(study, sample_folder())
+    return study, study.patients()
+
+
+def import_images(study: Study, paths: Sequence[str], patient: str | None = None) -> tuple[tuple[Visit, ...], str]:
+    """Read folders or files of images into a study: the visits, and what was refused, in words."""
+    from lesionmap.intake import take_in
+    from lesionmap.read import scan
+
+    found = scan([Path(path) for path in paths])
+    visits = take_in(study, found, patient=patient)
+    refused = [f"{Path(x.path).name}: {x.why}" for x in found.refused]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    return visits, f"refused: {refused[0]}{more}" if refused else ""
+
+
+def load_patient(study: Study, patient_id: str, reader: str) -> PatientWork:
+    """Read all that is known of a patient, and measure it.
+
+    Parameters
+    ----------
+    study : Study
+        Open.
+    patient_id : str
+        Pseudonym.
+    reader : str
+        Whose lesion maps; empty: the one there is, else ``reader``.
+    """
+    readers = study.readers(patient_id)
+    reader = reader or (readers[0] if len(readers) == 1 else "reader")
+    visits = patient_facts(study, patient_id, reader)
+    references = {x.visit.key: tuple(study.references(patient_id, x.visit.key)) for x in visits}
+    return PatientWork(study.patient(patient_id), reader, tuple(readers), visits, references)
+
+
+def main_series(visit: Visit) -> str:
+    """Give the name of the Series to begin with: STIR, else T2, T1, else the first; empty: none."""
+    for sequence in _BEST_FIRST:
+        for series in visit.series:
+            if series.sequence == sequence:
+                return series.name
+    return visit.series[0].name if visit.series else ""
+
+
+def open_visit(study: Study, visit: Visit, reader: str) -> OpenedVisit:
+    """Read the pixels to begin with, and ask for the right to edit."""
+    shown = main_series(visit)
+    volumes = read_pixels(visit, [shown] if shown else [])
+    try:
+        claim = study.claim(visit.patient, visit.key, reader)
+    except LesionmapError:  # a server gives no claims; its unique key finds conflicts
+        claim = None
+    return OpenedVisit(visit.key, shown, volumes, claim)
+
+
+def read_pixels(visit: Visit, names: Sequence[str]) -> dict[str, Volume]:
+    """Read the pixels of Series of a visit."""
+    from lesionmap.read import pixels
+
+    return {name: pixels(visit.series_named(name)) for name in names}
+
+
+def propose(
+    series: Series, volume: Volume, seed_lps_mm: tuple[float, float, float], placement: Placement | None
+) -> Proposal:
+    """Grow a mask from a click and name its site; a marker where no mask can be grown.
+
+    Parameters
+    ----------
+    series : Series
+        That was clicked in.
+    volume : Volume
+        Its pixels.
+    seed_lps_mm : (x, y, z)
+        The click, LPS mm.
+    placement : Placement, optional
+        Without one no site is proposed.
+    """
+    from lesionmap.segment import grow
+
+    seed = _in_plane(volume, seed_lps_mm) if volume.projection else seed_lps_mm
+    extent, words = Extent(series.name, None, seed, series.phase), ""
+    sites = _sites(np.array([seed]), volume, placement)
+    try:
+        mask = grow(volume, seed)
+    except LesionmapError as error:
+        return Proposal(sites, extent, f"a marker was set, no outline: {error}")
+    extent = Extent(series.name, mask, None, series.phase)
+    return Proposal(_sites(mask.lps_mm(), volume, placement) or sites, extent, words)
+
+
+def _in_plane(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Bring a point to the middle of a projection's depth."""
+    i, j, _ = volume.grid.voxels(lps_mm).tolist()
+    x, y, z = volume.grid.lps((i, j, 0.0)).tolist()
+    return x, y, z
+
+
+def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -> tuple[str, ...]:
+    """Propose sites; a projection shows all that lies along its depth, so all of it is asked for."""
+    from lesionmap.mark import proposed_sites
+
+    if placement is None:
+        return ()
+    if volume.projection:
+        depth = volume.grid.lps_from_voxel[:3, 2] / volume.grid.spacing_mm[2]
+        along = np.linspace(-_DEPTH_MM, _DEPTH_MM, 61)[:, None] * depth
+        thinned = points_lps_mm[:: max(1, len(points_lps_mm) // 40)]
+        points_lps_mm = (thinned[:, None] + along[None]).reshape(-1, 3)
+    return proposed_sites(points_lps_mm, placement)
+
+
+def put_skeleton(landmarks: Mapping[str, tuple[float, float, float]], patient: Patient, visit: Visit) -> Placement:
+    """Place the skeleton on landmarks (LPS mm), with what of it was imaged."""
+    return place_visit(patient, visit, landmarks)

@@ -1,0 +1,450 @@
+"""The layers of the work in a viewer: images, masks, lesions, skeleton. It follows the session; no widgets here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from lesionmap.errors import LesionmapError
+from lesionmap.lesions import Mask
+from lesionmap.skeleton import site as skeleton_site
+from lesionmap.write import state_style
+from napari_lesionmap import layers
+from napari_lesionmap.canvas import caption, hang, jump
+from napari_lesionmap.layers import STAY, XYZ
+from napari_lesionmap.resolve import place_of
+from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.components import ViewerModel
+    from numpy.typing import NDArray
+
+    from lesionmap.lesions import Lesion
+    from lesionmap.skeleton import Placement
+    from lesionmap.space import Grid
+    from napari_lesionmap.session import Session
+    from napari_lesionmap.skeleton_lines import Later
+
+__all__ = ["DOTS", "MASKS", "Stage", "label_of", "painted"]
+
+MASKS = "lesion masks"
+DOTS = "lesions"
+_GAP_MM = 30.0
+_DOT_MM = 26.0
+_NEAR_MM = 8.0
+"""Lesions without a mask are shown this far off the slice on."""
+_PICKED = "#ffb000"
+_ANCHOR = "S1"
+"""Landmark that two visits side by side share, where both are placed."""
+
+
+def label_of(lesion_id: str) -> int:
+    """Give the label that a lesion has in the layer of masks: its number."""
+    digits = "".join(c for c in lesion_id if c.isdigit())
+    return int(digits or 0)
+
+
+def painted(atoms: Iterable[Any]) -> tuple[set[int], NDArray[np.int_], NDArray[np.int_]]:
+    """Read what napari's paint event says: labels concerned, lowest and highest index (3,), the highest included.
+
+    The one place that knows the two forms of its entries: (box, mask, old values, new value), and (indices, old
+    values, new values).
+    """
+    labels: set[int] = set()
+    lows, highs = [], []
+    for atom in atoms:
+        where, old, new = atom[0], atom[-2], atom[-1]
+        labels |= {int(v) for v in np.unique(old)} | {int(v) for v in np.unique(new)}
+        if isinstance(where[0], slice):
+            lows.append([s.start for s in where])
+            highs.append([s.stop - 1 for s in where])
+        elif np.size(where[0]):
+            lows.append([int(np.min(axis)) for axis in where])
+            highs.append([int(np.max(axis)) for axis in where])
+    if not lows:
+        return set(), np.zeros(3, int), np.zeros(3, int)
+    return labels - {0}, np.min(lows, axis=0), np.max(highs, axis=0)
+
+
+class Stage:
+    """Puts the session's visit on the canvas, and keeps it there as it changes."""
+
+    said = Signal(str)
+    """Why something that was painted could not be kept."""
+
+    def __init__(self, viewer: ViewerModel, session: Session, later: Later = at_once) -> None:
+        self.viewer, self.session = viewer, session
+        self.lines = SkeletonLines(viewer, later)
+        self.shift: XYZ = STAY
+        """LPS mm by which the visit beside is moved on the canvas."""
+        self._step = np.ones(3)
+        self._changing = False
+        self._shown = ("", "")
+        self._ours: list[str] = []
+        self._drawn: dict[int, Mask] = {}
+        hang(viewer)
+        session.visit_changed.connect(self.show_visit)
+        session.map_changed.connect(self.show_lesions)
+        session.skeleton_changed.connect(self.show_skeleton)
+        session.selection_changed.connect(self.show_selection)
+        viewer.dims.events.point.connect(self._follow)
+        viewer.dims.events.order.connect(self._follow)
+        viewer.scene.camera.events.zoom.connect(self.lines.follow_zoom)
+
+    def close(self) -> None:
+        """Let go of the viewer and the session."""
+        session = self.session
+        session.visit_changed.disconnect(self.show_visit)
+        session.map_changed.disconnect(self.show_lesions)
+        session.skeleton_changed.disconnect(self.show_skeleton)
+        session.selection_changed.disconnect(self.show_selection)
+        self.viewer.dims.events.point.disconnect(self._follow)
+        self.viewer.dims.events.order.disconnect(self._follow)
+        self.viewer.scene.camera.events.zoom.disconnect(self.lines.follow_zoom)
+
+    # ---- images ----------------------------------------------------------------------------------------------------
+
+    def show_visit(self) -> None:
+        """Show the chosen Series of the visit, and of the visit beside it."""
+        # A layer that is added moves the dims; what follows them must not add another one in the midst of it.
+        self._changing = True
+        try:
+            self._change_layers()
+        finally:
+            self._changing = False
+        self.show_skeleton()
+        self.show_selection()
+
+    def _change_layers(self) -> None:
+        viewer, session = self.viewer, self.session
+        before = (viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom)
+        stay = bool(self._ours) and self._shown == (session.key, session.beside)
+        self._clear()
+        if session.volume is None:
+            return
+        name = f"{session.shown} · {session.key}"
+        self._add_image(name, (session.key, session.shown), STAY)
+        self.shift = self._beside_shift()
+        for key, series in session.volumes:
+            if key == session.beside:
+                self._add_image(f"{series} · {key}", (key, series), self.shift)
+                self._add_beside_masks(key, series)
+        caption(viewer, session.beside, session.key if session.beside else "")
+        self._add_masks()
+        self._add_dots()
+        viewer.layers.selection.active = viewer.layers[name]
+        if stay:
+            viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom = before
+        else:
+            viewer.fit_to_view()
+        self._shown = (session.key, session.beside)
+
+    def _clear(self) -> None:
+        for name in self._ours:
+            if name in self.viewer.layers:
+                self.viewer.layers.remove(name)
+        self._ours = []
+        self._drawn = {}
+        self.lines.clear()
+
+    def _add(self, made: layers.LayerTuple) -> Any:
+        data, options, kind = made
+        layer = getattr(self.viewer, f"add_{kind}")(data, **options)
+        self._ours.append(layer.name)
+        return layer
+
+    def _add_beside_masks(self, key: str, series: str) -> None:
+        """Show what was drawn in the visit beside; it is not edited here."""
+        facts = self.session.results.facts(key) if self.session.results else None
+        grid = self.session.volumes[key, series].grid
+        masks = [
+            (label_of(lesion.id), extent.mask)
+            for lesion in (facts.lesion_map.lesions if facts else ())
+            for extent in lesion.extents
+            if extent.mask is not None and extent.series == series and extent.mask.grid == grid
+        ]
+        if masks:
+            made = layers.labels_layer(masks, grid, f"{MASKS} · {key}", shift_mm=self.shift, opacity=0.55)
+            self._add(made).editable = False
+
+    def _add_image(self, name: str, at: tuple[str, str], shift: XYZ) -> None:
+        self._add(layers.image_layer(self.session.volumes[at], name, shift_mm=shift))
+
+    def _beside_shift(self) -> XYZ:
+        """Move the visit beside to the left, pelvis to pelvis where both are placed, else middle to middle."""
+        session = self.session
+        others = [volume for (key, _), volume in session.volumes.items() if key == session.beside]
+        if session.volume is None or session.results is None or not others:
+            return STAY
+        here, there = (v.grid.corners_lps_mm() for v in (session.volume, others[0]))
+        anchors = [_anchor(p) for p in (session.results.facts(k).placement for k in (session.key, session.beside))]
+        move = here.mean(axis=0) - there.mean(axis=0)
+        if anchors[0] is not None and anchors[1] is not None:
+            move = anchors[0] - anchors[1]
+        x = here[:, 0].min() - _GAP_MM - there[:, 0].max()
+        return float(x), float(move[1]), float(move[2])
+
+    # ---- lesions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def grid(self) -> Grid | None:
+        """Grid of the Series that is marked in."""
+        return self.session.volume.grid if self.session.volume else None
+
+    def _masks_now(self) -> dict[int, Mask]:
+        """Give label → mask of the lesions drawn on the Series that is shown."""
+        now, grid = self.session.now, self.grid
+        return {
+            label_of(lesion.id): extent.mask
+            for lesion in (now.lesion_map.lesions if now else ())
+            for extent in lesion.extents
+            if extent.mask is not None and extent.series == self.session.shown and extent.mask.grid == grid
+        }
+
+    def _add_masks(self) -> None:
+        if self.grid is None:
+            return
+        self._drawn = self._masks_now()
+        made = layers.labels_layer(self._drawn.items(), self.grid, MASKS, opacity=0.55)
+        layer = self._add(made)
+        layer.events.paint.connect(self._on_paint)
+        layer.contour = 0
+        layer.brush_size = 6
+        self._colour_masks()
+
+    def _colour_masks(self) -> None:
+        from napari.utils.colormaps import DirectLabelColormap
+
+        now = self.session.now
+        colours: dict[int | None, str] = {None: _PICKED, 0: "transparent"}
+        for lesion in now.lesion_map.lesions if now else ():
+            colours[label_of(lesion.id)] = self._colour(lesion)
+        self.viewer.layers[MASKS].colormap = DirectLabelColormap(color_dict=colours)
+
+    def _colour(self, lesion: Lesion) -> str:
+        results = self.session.results
+        change = results.change(self.session.key, lesion) if results else None
+        return state_style(change.state if change else None).colour
+
+    def show_lesions(self) -> None:
+        """Show masks and dots as they are now; only what changed is drawn anew."""
+        if MASKS not in self.viewer.layers or self.grid is None:
+            return
+        now = self._masks_now()
+        old = self._drawn
+        gone = {label for label in old if old[label] is not now.get(label)}
+        come = {label for label in now if now[label] is not old.get(label)}
+        if gone or come:
+            self._redraw(gone, come, now)
+        self._drawn = now
+        self._colour_masks()
+        self._draw_dots()
+
+    def _redraw(self, gone: set[int], come: set[int], now: dict[int, Mask]) -> None:
+        layer, grid = self.viewer.layers[MASKS], self.grid
+        if grid is None:
+            return
+        if layers.shown_grid(grid) is not grid:
+            layer.data = layers.labels_layer(now.items(), grid, MASKS)[0]
+            return
+        for label in gone:
+            box = layers.shown_view(layer.data, self._drawn[label])
+            box[box == label] = 0
+        for label in come:
+            box = layers.shown_view(layer.data, now[label])
+            box[layers.array_from_grid(now[label].box, grid)] = label
+        layer.refresh()
+
+    def _on_paint(self, event: Any) -> None:
+        """Take a finished stroke: every lesion whose voxels it changed is committed, or the stroke is taken back."""
+        labels, low, high = painted(event.value)
+        try:
+            for label in sorted(labels):
+                self._take_stroke(label, (low, high))
+        except LesionmapError as error:
+            self._restore()
+            self.said.emit(str(error))
+        self.show_lesions()
+
+    def _take_stroke(self, label: int, box: tuple[NDArray[np.int_], NDArray[np.int_]]) -> None:
+        grid, series = self.grid, self.session.series
+        if grid is None or series is None:
+            return
+        mask = self._painted_mask(self.viewer.layers[MASKS].data, grid, label, box)
+        lesion = next((x.id for x in self.session.lesion_map.lesions if label_of(x.id) == label), "")
+        if lesion:
+            before = self._drawn.copy()
+            self._keep(label, mask)
+            try:
+                self.session.draw(lesion, series, mask)
+            except LesionmapError:
+                self._drawn = before
+                raise
+        elif mask is not None:
+            self.session.add_painted(series, mask)
+
+    def _restore(self) -> None:
+        """Show the masks as they are stored."""
+        layer = self.viewer.layers[MASKS]
+        if self.grid is not None:
+            layer.data[...] = layers.labels_layer(self._drawn.items(), self.grid, MASKS)[0]
+            layer.refresh()
+
+    def _keep(self, label: int, mask: Mask | None) -> None:
+        """Remember what the layer shows already."""
+        if mask is None:
+            self._drawn.pop(label, None)
+        else:
+            self._drawn[label] = mask
+
+    def _painted_mask(
+        self, data: NDArray[np.uint16], grid: Grid, label: int, box: tuple[NDArray[np.int_], NDArray[np.int_]]
+    ) -> Mask | None:
+        low, high = box
+        if label in self._drawn:
+            first, last = layers.shown_box(self._drawn[label])
+            low, high = np.minimum(low, first), np.maximum(high, last)
+        low = np.maximum(low, 0)
+        part = data[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+        found = np.argwhere(part == label) + low
+        return Mask.of_voxels(layers.voxels_from_shown(found, grid), grid) if len(found) else None
+
+    # ---- dots ------------------------------------------------------------------------------------------------------
+
+    def _add_dots(self) -> None:
+        if self.grid is None:
+            return
+        self._step = np.array(layers.steps(self.grid))
+        layer = self.viewer.add_points(
+            np.array([self.viewer.dims.point[-3:]]) / self._step,
+            name=DOTS,
+            units=layers.UNITS,
+            axis_labels=layers.AXIS_LABELS,
+            scale=self._step,
+            size=_DOT_MM / self._step.min(),
+            symbol="disc",
+            face_color="transparent",
+            border_width=0.1,
+        )
+        layer.editable = False
+        self._ours.append(DOTS)
+        self._draw_dots()
+
+    def _near(self) -> list[tuple[Lesion, XYZ]]:
+        """List the lesions that the shown slice cuts, with their places in it (LPS mm)."""
+        now, axis = self.session.now, self.viewer.dims.order[-3]
+        at = layers.lps_from_world(self.viewer.dims.point[-3:])
+        patient_axis = (1, 2, 0)[axis]
+        found = []
+        for lesion in now.lesion_map.lesions if now else ():
+            middle = place_of(lesion, now.measurements) if now else None
+            reach = max([_NEAR_MM, *(_reach(x.mask, patient_axis) for x in lesion.extents if x.mask)])
+            if middle is not None and abs(middle[patient_axis] - at[patient_axis]) <= reach:
+                place = list(middle)
+                place[patient_axis] = float(at[patient_axis])
+                found.append((lesion, (place[0], place[1], place[2])))
+        return found
+
+    def _draw_dots(self) -> None:
+        if DOTS not in self.viewer.layers:
+            return
+        layer = self.viewer.layers[DOTS]
+        near = self._near()
+        layer.visible = bool(near)
+        if not near:
+            return
+        layer.data = layers.world_from_lps(np.array([place for _, place in near])) / self._step
+        layer.border_color = [_PICKED if x.id == self.session.selected else self._colour(x) for x, _ in near]
+        layer.text = {
+            "string": [lesion.id for lesion, _ in near],
+            "size": 10,
+            "color": "#ffffff",
+            "anchor": "upper_left",
+        }
+
+    def lesion_at(self, lps_mm: XYZ) -> str:
+        """Give the lesion drawn at a place, else the dot that is near; empty: none."""
+        grid = self.grid
+        if grid is not None:
+            voxel = np.rint(grid.voxels(lps_mm)).astype(int)
+            for label, mask in self._drawn.items():
+                inside = voxel - mask.origin
+                if np.all((inside >= 0) & (inside < mask.box.shape)) and mask.box[tuple(inside)]:
+                    return next(x.id for x in self.session.lesion_map.lesions if label_of(x.id) == label)
+        near = [(float(np.linalg.norm(np.subtract(place, lps_mm))), x.id) for x, place in self._near()]
+        distance, lesion = min(near, default=(np.inf, ""))
+        return lesion if distance <= _DOT_MM / 2 else ""
+
+    # ---- skeleton, selection ---------------------------------------------------------------------------------------
+
+    def show_skeleton(self) -> None:
+        """Draw the skeleton that is placed on the visit."""
+        now = self.session.now
+        if now is None or self.grid is None or now.placement is None:
+            self.lines.show(None)
+        else:
+            self.lines.show(now.placement, layers.steps(self.grid))
+
+    def show_selection(self) -> None:
+        """Emphasise the chosen lesion, and paint into its mask."""
+        if MASKS in self.viewer.layers:
+            labels = [label_of(x.id) for x in self.session.lesion_map.lesions]
+            chosen = label_of(self.session.selected) if self.session.selected else max(labels, default=0) + 1
+            self.viewer.layers[MASKS].selected_label = chosen
+        self._draw_dots()
+
+    def jump_to(self, lesion: Lesion) -> bool:
+        """Show a lesion in the middle of the view; False where its place is not known."""
+        now = self.session.now
+        place = place_of(lesion, now.measurements) if now else None
+        if place is None:
+            return False
+        world = layers.world_from_lps(place).tolist()
+        jump(self.viewer, (world[0], world[1], world[2]))
+        return True
+
+    def jump_to_site(self, site: str) -> bool:
+        """Show about where a site of the placed skeleton is; False where that is not known."""
+        now = self.session.now
+        place = site_place(now.placement, site) if now is not None and now.placement is not None else None
+        if place is None:
+            return False
+        world = layers.world_from_lps(place).tolist()
+        jump(self.viewer, (world[0], world[1], world[2]))
+        return True
+
+    def _follow(self) -> None:
+        if self._changing:
+            return
+        self.lines.follow()
+        self._draw_dots()
+
+
+def _anchor(placement: Placement | None) -> NDArray[np.float64] | None:
+    return np.array(placement.positions()[_ANCHOR]) if placement is not None else None
+
+
+def _reach(mask: Mask, patient_axis: int) -> float:
+    """Give half of a mask's length along a patient axis, mm."""
+    along = np.abs(mask.grid.lps_from_voxel[patient_axis, :3]) * mask.box.shape
+    return float(along.sum()) / 2
+
+
+def site_place(placement: Placement, name: str) -> NDArray[np.float64] | None:
+    """Give a point of a site, or of a group's first site: the middle of the part of the bone's line in it, LPS mm."""
+    from lesionmap.skeleton import Group, bone_lines, known, locate
+
+    place = known(name)
+    site = skeleton_site(place.sites[0]) if isinstance(place, Group) else place
+    sides = (site.side, "midline")
+    line = next((line for bone, side, line in bone_lines(placement) if bone == site.bone and side in sides), None)
+    if line is None:
+        return None
+    share = np.linspace(0, len(line) - 1, 60)
+    points = np.stack([np.interp(share, np.arange(len(line)), line[:, axis]) for axis in range(3)], axis=1)
+    inside = points[locate(points, placement).site == site.id]
+    return np.asarray(inside.mean(axis=0) if len(inside) else points.mean(axis=0))

@@ -1,0 +1,85 @@
+"""Page Compare: all tracks of the patient over all visits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtGui import QBrush, QColor
+from qtpy.QtWidgets import QHeaderView
+
+from napari_lesionmap.resolve import CourseRow, course_rows
+from napari_lesionmap.widgets.legend import state_icon
+from napari_lesionmap.widgets.parts import cell, fill, heading, hint, page, table
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QTableWidgetItem
+
+    from napari_lesionmap.resolve import CourseCell
+    from napari_lesionmap.widgets.desk import Desk
+    from napari_lesionmap.widgets.visits import VisitsPage
+
+__all__ = ["ComparePage"]
+
+_ROW_PX = 40
+_FAINT = "#8a94a0"
+
+
+class ComparePage:
+    """One row a lesion, one column a visit; a click goes there."""
+
+    def __init__(self, desk: Desk, visits: VisitsPage) -> None:
+        self._desk, self._visits = desk, visits
+        self._rows: tuple[CourseRow, ...] = ()
+        self.widget, layout = page()
+        layout.addWidget(heading("Course of each lesion"))
+        self.table = table(("Site",), 0, 8)
+        self.table.setAccessibleName("course of each lesion")
+        self.table.setWordWrap(True)
+        self.table.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        self.table.cellClicked.connect(self._go)
+        layout.addWidget(self.table, 1)
+        self._words = hint("Click a cell to see the lesion in that visit.")
+        layout.addWidget(self._words)
+        for signal in (desk.session.visit_changed, desk.session.map_changed):
+            signal.connect(self.show)
+        self.show()
+
+    def _go(self, row: int, column: int) -> None:
+        session = self._desk.session
+        found = self._rows[row].cells[column - 1] if column else None
+        if found is not None:
+            self._words.setText(found.reason or "Click a cell to see the lesion in that visit.")
+        if found is None or not found.lesion or session.results is None:
+            return
+        key = session.results.visits[column - 1].visit.key
+        if key == session.key:
+            self._show_lesion(found.lesion)
+        else:
+            self._visits.open_visit(key, found.lesion)
+
+    def _show_lesion(self, lesion: str) -> None:
+        session = self._desk.session
+        session.select(lesion)
+        if session.lesion is not None:
+            self._desk.stage.jump_to(session.lesion)
+
+    def show(self) -> None:
+        """Show the course as it is now."""
+        results = self._desk.session.results
+        self._rows = course_rows(results) if results else ()
+        keys = [x.visit.key for x in results.visits] if results else []
+        self.table.setColumnCount(1 + len(keys))
+        self.table.setHorizontalHeaderLabels(["Site", *keys])
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        fill(self.table, [[cell(x.site, key=x.track), *map(_state_cell, x.cells)] for x in self._rows])
+
+
+def _state_cell(found: CourseCell) -> QTableWidgetItem:
+    item = cell(found.told, found.reason)
+    if found.state:
+        item.setIcon(state_icon(found.state))
+    else:
+        item.setForeground(QBrush(QColor(_FAINT)))
+    return item

@@ -1,0 +1,136 @@
+"""What all pages share: the session, the stage, the viewer, work in threads, and the line of messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from lesionmap.errors import LesionmapError
+from napari_lesionmap.session import Session
+from napari_lesionmap.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+
+__all__ = ["Desk"]
+
+_FOREGROUND = "foreground"
+_STILL_MS = 120
+
+_SHOWN = (LesionmapError, OSError)
+"""Errors that are told in words; any other is a fault of the program."""
+
+
+class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
+    """The session at work in a viewer. Errors of the data or the request become one line."""
+
+    said = Signal(str, bool)
+    """A line for the reader, and whether it tells an error."""
+    busy = Signal(str)
+    """What is being done in a thread; empty: nothing any more."""
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.session = Session()
+        self.stage = Stage(viewer, self.session, self._cut_later)
+        self.stage.said.connect(lambda words: self.say(words, error=True))
+        self._turns: dict[str, int] = {}
+        self._workers: set[Any] = set()
+
+    @property
+    def working(self) -> bool:
+        """Whether something is being done in a thread."""
+        return bool(self._workers)
+
+    def say(self, words: str, *, error: bool = False) -> None:
+        """Show a line."""
+        self.said.emit(words, error)
+
+    def attempt(self, act: Callable[..., object], *arguments: Any, **named: Any) -> bool:
+        """Do something at once; an error is shown in words. True if it was done."""
+        try:
+            act(*arguments, **named)
+        except _SHOWN as error:
+            self.say(_words(error), error=True)
+            return False
+        return True
+
+    def run(self, words: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """Do something in a thread, and hand its result over; what is begun later takes the place of this.
+
+        Parameters
+        ----------
+        words : str
+            For the reader: ``reading visit 2010-05-04``.
+        work : callable
+            Touches no state and no widget.
+        then : callable
+            Called in the main thread with the result.
+        """
+        self.busy.emit(words)
+        self._start(_FOREGROUND, work, then, {"desc": "lesionmap"})
+
+    def quietly(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """Do something small in a thread; what is begun later in the same lane takes its place."""
+        self._start(lane, work, then, None)
+
+    def _start(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object], progress: Any) -> None:
+        from napari.qt.threading import create_worker
+
+        turn = self._turns[lane] = self._turns.get(lane, 0) + 1
+
+        def guarded() -> tuple[Any, str]:
+            try:
+                return work(), ""
+            except _SHOWN as error:
+                return None, _words(error)
+
+        def done(result: tuple[Any, str]) -> None:
+            if turn == self._turns[lane]:
+                self._finish(lane, result, then)
+
+        worker = create_worker(guarded, _progress=progress)
+        worker.returned.connect(done)
+        worker.finished.connect(lambda: self._workers.discard(worker))
+        self._workers.add(worker)
+        worker.start()
+
+    def _finish(self, lane: str, result: tuple[Any, str], then: Callable[[Any], object]) -> None:
+        if lane == _FOREGROUND:
+            self.busy.emit("")
+        if result[1]:
+            self.say(result[1], error=True)
+        else:
+            self.attempt(then, result[0])
+
+    def _cut_later(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """Cut the skeleton when the slice has stood still for a moment."""
+        turn = self._turns["still"] = self._turns.get("still", 0) + 1
+
+        def begin() -> None:
+            if turn == self._turns["still"]:
+                self.quietly("cut", work, then)
+
+        QTimer.singleShot(_STILL_MS, begin)
+
+    def cancel(self) -> None:
+        """Let the work that is being done end unheard; nothing of it is kept."""
+        self._turns[_FOREGROUND] = self._turns.get(_FOREGROUND, 0) + 1
+        self.busy.emit("")
+        self.say("cancelled; nothing was changed")
+
+    def close(self) -> None:
+        """Let go of viewer and study."""
+        self._turns = {lane: turn + 1 for lane, turn in self._turns.items()}
+        self.stage.close()
+        self.session.close()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the file'}: {error.strerror}; check the path, its permissions and the disk"
+    return str(error)

@@ -1,0 +1,176 @@
+"""Page Skeleton: the landmarks, placed or estimated, and what is drawn of the bones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton
+
+from napari_lesionmap.canvas import jump
+from napari_lesionmap.layers import world_from_lps
+from napari_lesionmap.load import put_skeleton
+from napari_lesionmap.resolve import landmark_rows, next_landmark
+from napari_lesionmap.widgets.parts import button, cell, fill, heading, hint, page, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lesionmap.skeleton import Placement
+    from napari_lesionmap.layers import XYZ
+    from napari_lesionmap.resolve import LandmarkRow
+    from napari_lesionmap.widgets.desk import Desk
+
+__all__ = ["SkeletonPage"]
+
+_PLACED, _ESTIMATED = "#3fb68b", "#9aa5b1"
+
+
+class SkeletonPage:
+    """Put the skeleton on the visit: landmarks by clicks or from a file."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen = False
+        self.widget, layout = page()
+        layout.addWidget(heading("Landmarks"))
+        row = QHBoxLayout()
+        self.place = QPushButton("Place by clicks")
+        self.place.setCheckable(True)
+        self.place.setToolTip("A click in the image places the chosen landmark, then the next one is chosen")
+        self.place.clicked.connect(self._place_clicked)
+        row.addWidget(self.place)
+        row.addWidget(button("Load landmarks.csv…", self._ask_load, "name,x_lps_mm,y_lps_mm,z_lps_mm"))
+        self._remove = button("Remove", self._remove_chosen, "Take the chosen landmark back; it is then estimated")
+        row.addWidget(self._remove)
+        layout.addLayout(row)
+        self.table = table(("Landmark", "State"), 0, 10)
+        self.table.setAccessibleName("landmarks")
+        self.table.currentCellChanged.connect(lambda *_: self._choose())
+        layout.addWidget(self.table, 1)
+        self._words = hint()
+        layout.addWidget(self._words)
+        layout.addLayout(self._visible_row())
+        for signal in (desk.session.visit_changed, desk.session.skeleton_changed):
+            signal.connect(self.show)
+        desk.session.tool_changed.connect(self._show_tool)
+        self.show()
+
+    def _visible_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.lines = QCheckBox("Draw the bones")
+        self.marks = QCheckBox("Show the landmarks")
+        for box in (self.lines, self.marks):
+            box.setChecked(True)
+            box.toggled.connect(lambda _on: self._set_visible())
+            row.addWidget(box)
+        row.addStretch(1)
+        return row
+
+    # ---- acts ------------------------------------------------------------------------------------------------------
+
+    def _place_clicked(self) -> None:
+        session = self._desk.session
+        if not self.place.isChecked():
+            session.choose_tool("look")
+        elif session.now is None:
+            self.place.setChecked(False)
+            self._desk.say("no visit is open; choose one on the page Visits", error=True)
+        else:
+            self.marks.setChecked(True)
+            session.landmark = self._chosen() or next_landmark(self._rows(), "")
+            session.choose_tool("landmark")
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.widget, "Landmarks", "", "Landmarks (*.csv);;All files (*)")
+        if path:
+            self.load(path)
+
+    def load(self, path: str) -> None:
+        """Read landmarks from a file and place the skeleton on them."""
+        from lesionmap.read.rows import read_landmarks
+
+        self._replace(lambda: dict(read_landmarks(Path(path))), "read")
+
+    def _remove_chosen(self) -> None:
+        session, name = self._desk.session, self._chosen()
+        marks = session.placed()
+        if name not in marks:
+            self._desk.say("choose a landmark that is placed, then remove it", error=True)
+            return
+        del marks[name]
+        session.pending.pop(name, None)
+        self._replace(lambda: marks, "removed")
+
+    def _replace(self, read: object, _words: str) -> None:
+        session = self._desk.session
+        now, work = session.now, session.work
+        if now is None or work is None or not callable(read):
+            self._desk.say("no visit is open; choose one on the page Visits", error=True)
+            return
+
+        def place() -> Placement:
+            marks: Mapping[str, XYZ] = read()
+            return put_skeleton(marks, work.patient, now.visit)
+
+        self._desk.run("placing the skeleton", place, session.take_placement)
+
+    def attend(self, seen: bool) -> None:
+        """Show the landmarks in the image while the page is seen."""
+        self._seen = seen
+        self._set_visible()
+
+    def _set_visible(self) -> None:
+        self._desk.stage.lines.set_visible(self.lines.isChecked(), self._seen and self.marks.isChecked())
+
+    def _choose(self) -> None:
+        name, session = self._chosen(), self._desk.session
+        row = next((x for x in self._rows() if x.name == name), None)
+        if row is None:
+            return
+        self._desk.stage.lines.choose(name)
+        session.choose_landmark(name)
+        if row.lps_mm is not None:
+            world = world_from_lps(row.lps_mm).tolist()
+            jump(self._desk.viewer, (world[0], world[1], world[2]))
+
+    # ---- showing ---------------------------------------------------------------------------------------------------
+
+    def _rows(self) -> tuple[LandmarkRow, ...]:
+        session = self._desk.session
+        return landmark_rows(session.now, session.pending) if session.now is not None else ()
+
+    def _chosen(self) -> str:
+        item = self.table.item(self.table.currentRow(), 0) if self.table.currentRow() >= 0 else None
+        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+
+    def show(self) -> None:
+        """Show the landmarks of the visit."""
+        colours = {"placed": _PLACED, "estimated": _ESTIMATED, "missing": _ESTIMATED}
+        rows = self._rows()
+        cells = [(cell(x.words, key=x.name), cell(x.told, colour=colours[x.state])) for x in rows]
+        fill(self.table, cells, self._desk.session.landmark)
+        now = self._desk.session.now
+        self._words.setText(_placement_words(now.placement if now else None, rows))
+
+    def _show_tool(self) -> None:
+        session = self._desk.session
+        self.place.setChecked(session.tool == "landmark")
+        for at in range(self.table.rowCount()):
+            item = self.table.item(at, 0)
+            if item is not None and item.data(Qt.ItemDataRole.UserRole) == session.landmark:
+                self.table.blockSignals(True)
+                self.table.setCurrentCell(at, 0)
+                self.table.blockSignals(False)
+        self._desk.stage.lines.choose(session.landmark)
+
+
+def _placement_words(placement: Placement | None, rows: tuple[LandmarkRow, ...]) -> str:
+    if placement is None:
+        return "The skeleton is not placed yet. About 16 landmarks are enough to begin; the others are estimated."
+    placed = sum(row.state == "placed" for row in rows)
+    age, stature = (" (inferred)" if name in placement.inferred else "" for name in ("age_y", "stature_cm"))
+    words = f"{placed} placed, {len(rows) - placed} estimated."
+    body = f"Age {placement.age_y:.1f} y{age}, stature {placement.stature_cm:.0f} cm{stature}."
+    return " ".join([words, body, *placement.warnings])

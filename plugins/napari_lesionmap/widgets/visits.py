@@ -1,0 +1,283 @@
+"""Page Visits: study, patient, visits, series, and the visit beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QStandardPaths, Qt
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel
+
+from napari_lesionmap import load
+from napari_lesionmap.layers import tilt_words
+from napari_lesionmap.resolve import visit_rows
+from napari_lesionmap.widgets.parts import Chooser, button, cell, fill, heading, hint, page, table
+
+if TYPE_CHECKING:
+    from lesionmap.store import Study
+    from lesionmap.visits import Patient, Series
+    from napari_lesionmap.load import PatientWork
+    from napari_lesionmap.widgets.desk import Desk
+
+__all__ = ["VisitsPage"]
+
+_FILTER = "lesionmap study (*.lesionmap *.sqlite *.db);;All files (*)"
+
+
+class VisitsPage:
+    """What is there: open or make a study, import images, choose a visit."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.widget, layout = page()
+        layout.addWidget(heading("Study"))
+        layout.addLayout(self._study_row())
+        layout.addLayout(self._patient_row())
+        layout.addWidget(heading("Visits"))
+        self.visits = table(("Date", "Age", "Images", "Lesions"), 2, 4)
+        self.visits.setAccessibleName("visits")
+        self.visits.currentCellChanged.connect(lambda *_: self._choose_visit())
+        layout.addWidget(self.visits, 2)
+        layout.addWidget(heading("Images of the visit"))
+        self.series = table(("Series", "Kind", "Note"), 0, 4)
+        self.series.setAccessibleName("series")
+        self.series.currentCellChanged.connect(lambda *_: self._choose_series())
+        layout.addWidget(self.series, 2)
+        layout.addLayout(self._beside_row())
+        self._note = hint()
+        layout.addWidget(self._note)
+        desk.session.patients_changed.connect(self.show)
+        desk.session.visit_changed.connect(self.show)
+        desk.session.map_changed.connect(self._show_visits)
+        self.show()
+
+    def _study_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(button("Open…", self._ask_open, "Open a study file"))
+        row.addWidget(button("New…", self._ask_new, "Make a new study file"))
+        row.addWidget(button("Sample patient", self.open_sample, "Open the sample patient that comes with lesionmap"))
+        return row
+
+    def _patient_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Patient"))
+        self.patients = Chooser()
+        self.patients.setAccessibleName("patient")
+        self.patients.currentIndexChanged.connect(lambda _i: self._choose_patient())
+        row.addWidget(self.patients, 1)
+        self._import = button("Import images…", self._ask_import, "Read a folder of DICOM or NIfTI into this study")
+        row.addWidget(self._import)
+        return row
+
+    def _beside_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.beside_on = QCheckBox("Show another visit beside it:")
+        self.beside_on.toggled.connect(lambda _on: self._show_beside())
+        self.beside = Chooser()
+        self.beside.currentIndexChanged.connect(lambda _i: self._show_beside())
+        row.addWidget(self.beside_on)
+        row.addWidget(self.beside, 1)
+        return row
+
+    # ---- opening ---------------------------------------------------------------------------------------------------
+
+    def _ask_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.widget, "Open a study", "", _FILTER)
+        if path:
+            self.open_study(path)
+
+    def _ask_new(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self.widget, "New study", "study.lesionmap", _FILTER)
+        if path:
+            self.open_study(path, create=True)
+
+    def open_study(self, where: str, *, create: bool = False, patient: str = "") -> None:
+        """Open or make a study, and go on to a patient: the one named, else the first."""
+        self._desk.run(
+            "opening the study",
+            lambda: load.open_study(where, create=create),
+            lambda opened: self.enter(opened, patient),
+        )
+
+    def open_sample(self) -> None:
+        """Open the sample patient as a study in the user's own data folder."""
+        place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+        folder = Path(place) / "lesionmap"
+
+        def work() -> tuple[Study, tuple[Patient, ...]]:
+            folder.mkdir(parents=True, exist_ok=True)
+            return load.sample_study(folder)
+
+        self._desk.run("reading the sample patient", work, self.enter)
+
+    def enter(self, opened: tuple[Study, tuple[Patient, ...]], patient: str = "") -> None:
+        """Work in a study that was opened, and go on to a patient: the one named, else the first."""
+        self._desk.session.enter_study(*opened)
+        ids = [x.id for x in opened[1]]
+        if patient or ids:
+            self.load_patient(patient or ids[0])
+        else:
+            self._desk.say("the study is empty; import a folder of images")
+
+    def load_patient(self, patient: str, reader: str = "", visit: str = "") -> None:
+        """Read all visits of a patient; then open the visit named, if there is one."""
+        study = self._desk.session.study
+        if study is None:
+            return
+
+        def enter(read: tuple[PatientWork, tuple[Patient, ...]]) -> None:
+            self._desk.session.enter_patient(*read)
+            if visit:
+                self.open_visit(visit)
+
+        self._desk.run(
+            f"reading the visits of {patient}",
+            lambda: (load.load_patient(study, patient, reader), study.patients()),
+            enter,
+        )
+
+    def open_visit(self, key: str, lesion: str = "") -> None:
+        """Open a visit, its images in a thread; then choose a lesion, if one is named."""
+        session = self._desk.session
+        study, work = session.study, session.work
+        if study is None or work is None:
+            return
+        visit = work.visit(key).visit
+
+        def enter(opened: load.OpenedVisit) -> None:
+            session.enter_visit(opened)
+            if session.read_only:
+                self._desk.say(session.read_only, error=True)
+            session.select(lesion)
+            if session.lesion is not None:
+                self._desk.stage.jump_to(session.lesion)
+
+        self._desk.run(f"reading visit {key}", lambda: load.open_visit(study, visit, work.reader), enter)
+
+    def _ask_import(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.widget, "Import a folder of images")
+        if folder:
+            self.import_folder(folder)
+
+    def import_folder(self, folder: str) -> None:
+        """Read a folder of images into the study."""
+        study = self._desk.session.study
+        if study is None:
+            self._desk.say("no study is open; open one, or make a new one for these images", error=True)
+            return
+
+        def entered(result: tuple[Any, str]) -> None:
+            visits, refused = result
+            self.load_patient(visits[-1].patient, visit=visits[-1].key)
+            if refused:
+                self._desk.say(refused, error=True)
+
+        self._desk.run("reading the headers", lambda: load.import_images(study, [folder]), entered)
+
+    # ---- choosing --------------------------------------------------------------------------------------------------
+
+    def _choose_patient(self) -> None:
+        if self.patients.chosen():
+            self.load_patient(self.patients.chosen())
+
+    def _choose_visit(self) -> None:
+        key = _key(self.visits)
+        if key and key != self._desk.session.key:
+            self.open_visit(key)
+
+    def _choose_series(self) -> None:
+        session = self._desk.session
+        name, now = _key(self.series), session.now
+        if not name or now is None or name == session.shown:
+            return
+        at_hand = session.volumes.get((session.key, name))
+        if at_hand is not None:
+            session.show_series(name, at_hand)
+        else:
+            self._desk.run(
+                f"reading {name}",
+                lambda: load.read_pixels(now.visit, [name])[name],
+                lambda volume: session.show_series(name, volume),
+            )
+
+    def _show_beside(self) -> None:
+        session = self._desk.session
+        key = self.beside.chosen() if self.beside_on.isChecked() else ""
+        if key == session.beside or session.work is None:
+            return
+        if not key:
+            session.show_beside("", {})
+            return
+        visit = session.work.visit(key).visit
+        shown = session.series
+        same = [s.name for s in visit.series if shown is not None and s.sequence == shown.sequence]
+        name = same[0] if same else load.main_series(visit)
+        if not name:
+            self._desk.say(f"visit {key} has no images to show", error=True)
+            return
+        self._desk.run(
+            f"reading visit {key}",
+            lambda: load.read_pixels(visit, [name]),
+            lambda volumes: session.show_beside(key, volumes),
+        )
+
+    # ---- showing ---------------------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Show what is there."""
+        session = self._desk.session
+        chosen = session.work.patient.id if session.work else ""
+        self.patients.offer([(x.id, _patient_words(x)) for x in session.patients], chosen)
+        self._import.setEnabled(session.study is not None)
+        self._show_visits()
+        now = session.now
+        found = now.visit.series if now else ()
+        fill(self.series, [_series_cells(s) for s in found], session.shown)
+        self._show_choices()
+        self._note.setText(_note(session.series))
+
+    def _show_visits(self) -> None:
+        results = self._desk.session.results
+        rows = visit_rows(results) if results else ()
+        fill(
+            self.visits,
+            [(cell(x.key, key=x.key), cell(x.age), cell(x.images), cell(x.lesions)) for x in rows],
+            self._desk.session.key,
+        )
+
+    def _show_choices(self) -> None:
+        session = self._desk.session
+        others = [x.visit for x in session.results.visits if x.visit.key != session.key] if session.results else []
+        earlier = [x.key for x in others if x.key < session.key]
+        chosen = session.beside or (earlier[-1] if earlier else others[0].key if others else "")
+        self.beside.offer([(x.key, x.key) for x in others], chosen)
+        self.beside_on.blockSignals(True)
+        self.beside_on.setChecked(bool(session.beside))
+        self.beside_on.blockSignals(False)
+        for widget in (self.beside_on, self.beside):
+            widget.setEnabled(bool(session.key and others))
+
+
+def _key(made: Any) -> str:
+    item = made.item(made.currentRow(), 0) if made.currentRow() >= 0 else None
+    return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+
+
+def _patient_words(patient: Patient) -> str:
+    sex = {"F": " · girl", "M": " · boy"}.get(patient.sex or "", "")
+    return f"{patient.id}{sex}"
+
+
+def _series_cells(series: Series) -> tuple[Any, ...]:
+    what = series.plane or series.modality
+    note = "; ".join(x for x in (series.note, tilt_words(series.grid)) if x)
+    return cell(series.name, key=series.name), cell(what), cell("*" if note else "", note)
+
+
+def _note(series: Series | None) -> str:
+    if series is None:
+        return ""
+    words = [series.note, tilt_words(series.grid)]
+    if series.projection:
+        words.append("a projection: what is seen lies somewhere along the depth")
+    return "; ".join(x for x in words if x)

@@ -1,0 +1,49 @@
+"""Take the pictures of the docs: the sample patient's second visit in a real window. ``make shots`` runs it.
+
+Usage: xvfb-run -a -s "-screen 0 1920x1080x24" python tests/plugin/shots.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests")]
+os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="lesionmap-shots-")) / "settings.yaml"))
+os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
+
+VISIT, SIZE = "2008-05-14", (1440, 900)
+
+
+def main(folder: Path) -> None:
+    """Open the sample, show its second visit, and take a picture of every page."""
+    import napari
+    from plugin.drive import Driver
+
+    from napari_lesionmap import load
+
+    viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
+    driver = Driver(viewer, folder, SIZE)
+    dock, session = driver.dock, driver.dock.desk.session
+    work = Path(tempfile.mkdtemp(prefix="lesionmap-sample-"))
+    dock.desk.run("reading the sample patient", lambda: load.sample_study(work), dock.visits.enter)
+    driver.wait(lambda: session.results is not None, "reading the sample")
+    driver.row(dock.visits.visits, VISIT)
+    driver.wait(lambda: session.key == VISIT and dock.map.body.drawn, "opening the visit")
+    driver.page("Lesions")
+    lesion = next(x for x in session.lesion_map.lesions if x.sites[0].startswith("vertebra_T8"))
+    driver.row(dock.lesions.table, lesion.id)
+    viewer.fit_to_view()
+    for name in ("Visits", "Skeleton", "Lesions", "Compare", "Export", "Map"):
+        driver.page(name)
+        driver.idle()
+        driver.shot("window" if name == "Map" else f"window_{name.lower()}")
+    dock.close()
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
