@@ -126,15 +126,14 @@ def _near(box: Grid, seed: tuple[int, ...], reach_mm: float) -> tuple[slice, ...
 
 def _lesion_level(smooth: Floats, box: Grid, seed: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
     """Give the lesion's level near the click, and the voxel it is grown from."""
-    part = _near(box, seed, _CORE_MM)
-    core = smooth[part]
-    level = float(np.quantile(core, 0.85))
-    if smooth[seed] >= 0.8 * level:
-        return level, seed
     window = _near(box, seed, _SEARCH_MM)
-    bright = np.argwhere(smooth[window] >= 0.8 * level) + [w.start for w in window]
-    away = np.linalg.norm((bright - np.array(seed)) * box.spacing_mm, axis=1)
-    return level, tuple(bright[int(np.argmin(away))].tolist())
+    brightest = float(np.quantile(smooth[window], 0.95))
+    here = seed
+    if smooth[seed] < 0.6 * brightest:  # the click lies beside what is bright
+        bright = np.argwhere(smooth[window] >= 0.9 * brightest) + [w.start for w in window]
+        away = np.linalg.norm((bright - np.array(seed)) * box.spacing_mm, axis=1)
+        here = tuple(bright[int(np.argmin(away))].tolist())
+    return float(np.quantile(smooth[_near(box, here, _CORE_MM)], 0.85)), here
 
 
 def _low_around(smooth: Floats, box: Grid, here: tuple[int, ...]) -> float:

@@ -157,14 +157,15 @@ def lesions_of(visit: VisitPlan, child: Body) -> tuple[LesionShape, ...]:
 
 
 def plan_of(visit: VisitPlan, child: Body) -> Plan:
-    """Give the coronal slices of a visit: the whole body, or at visit 1 the chest alone."""
+    """Give the coronal slices of a visit: the whole body, or at visit 1 the upper chest alone, down to T5."""
     marks = np.array(list(child.landmarks().values()))
     low, high = marks.min(axis=0), marks.max(axis=0)
     top, bottom = high[2] + 26.0, low[2] - 34.0
     front, back = low[1] - 22.0, max(high[1] + 20.0, child.marks["T8"][1] + 62)
     right, left = low[0] - 28.0, high[0] + 28.0
     if not visit.whole_body:
-        top, bottom = child.marks["chin"][2] + 10.0, child.marks["L1"][2] - 20.0
+        # T7 and below must not be seen: the published course has them as not imaged before.
+        top, bottom = child.marks["chin"][2] + 10.0, child.marks["T5"][2] - 3.0
         right, left = child.marks["shoulder_right"][0] - 62.0, child.marks["shoulder_left"][0] + 62.0
         front, back = child.marks["xiphoid"][1] - 34.0, child.marks["T6"][1] + 66.0
     spacing = (1.8, 5.5, 1.8)

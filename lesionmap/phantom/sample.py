@@ -68,7 +68,7 @@ def _muscle(painted: Tissues, child: Body, whole_body: bool) -> Array:
     """Give a place in the middle of even muscle: thigh, or beside the thoracic spine."""
     from scipy.ndimage import uniform_filter
 
-    near = child.frames["T10"].at(28, 22, 0)
+    near = child.frames["T3"].at(28, 22, 0)
     if whole_body:
         near = child.marks["hip_left"] + 0.45 * (child.marks["knee_left"] - child.marks["hip_left"]) + [0, 26.0, 0]
     lattice = painted.lattice

@@ -22,6 +22,11 @@ def _round(nodes: Array, radii: list[float]) -> Tube:
     return Tube(nodes, np.repeat(np.array(radii)[:, None], 2, axis=1), _across(nodes))
 
 
+def _egg(frame: Frame, at: tuple[float, float, float], half_mm: Array) -> Blob:
+    """Give an ellipsoid in the axes of a body part."""
+    return Blob(Frame(frame.at(*at), frame.axes), half_mm)
+
+
 def _across(nodes: Array) -> Array:
     axis = unit(nodes[-1] - nodes[0])
     return unit(np.cross(axis, [0.31, -0.84, 0.44]))
@@ -172,81 +177,52 @@ def _chest_organs(body: Body) -> list[tuple[str, Form]]:
     return found
 
 
-def organs(body: Body) -> list[tuple[str, Form]]:
-    """Give the organs, as (kind, solid), in the order in which they are painted."""
+def _belly_organs(body: Body) -> list[tuple[str, Form]]:
     f, size = body.frames, body.size
     half, depth = chest(size)
-    p, k = f["pelvis"], size.stature_cm / 176.0
-    found = _chest_organs(body)
-    found.append(
-        (
-            "liver",
-            Blob(
-                Frame(f["T11"].at(-0.48 * half, -0.48 * depth, 0.1 * half), f["T11"].axes),
-                np.array([0.52 * half, 0.52 * depth, 0.50 * half]),
-                2.5,
-            ),
-        )
-    )
-    found.append(
-        (
-            "spleen",
-            Blob(Frame(f["T11"].at(0.66 * half, -0.06 * depth, 0), f["T11"].axes), np.array([0.18, 0.30, 0.34]) * half),
-        )
-    )
+    pelvis, biac, k = f["pelvis"], size["biacromial"], size.stature_cm / 176.0
+    liver = np.array([0.52 * half, 0.52 * depth, 0.50 * half])
+    found: list[tuple[str, Form]] = [
+        ("liver", Blob(Frame(f["T11"].at(-0.48 * half, -0.48 * depth, 0.1 * half), f["T11"].axes), liver, 2.5)),
+        ("spleen", _egg(f["T11"], (0.66 * half, -0.06 * depth, 0), np.array([0.18, 0.30, 0.34]) * half)),
+    ]
     rng = np.random.default_rng(7)
     for i in range(14):
         x, y, z = rng.uniform(-0.62, 0.62) * half, -rng.uniform(0.45, 0.85) * depth, rng.uniform(-0.4, 0.9) * half
-        found.append(
-            (
-                "bowel" if i % 3 else "gas",
-                Blob(Frame(f["L3"].at(x, y, z - 0.35 * half), f["L3"].axes), rng.uniform(0.12, 0.22, 3) * half),
-            )
-        )
-    for s in (1.0, -1.0):
-        found.append(
-            (
-                "kidney",
-                Blob(Frame(f["L1"].at(s * 0.48 * half, 0.02 * depth, 0), f["L1"].axes), np.array([24, 22, 50]) * k),
-            )
-        )
-    found.append(
-        (
-            "bladder",
-            Blob(
-                Frame(p.at(0, -0.05 * size["biacromial"], 0.02 * size["biacromial"]), p.axes),
-                np.array([32, 28, 26]) * k,
-            ),
-        )
-    )
-    names = [n for n in f if n[1:].isdigit() and n != "S1"]
-    canal = np.array(
-        [f[n].at(0, _half_depth(body, n) + 8.0 * k + 2.0, 0) for n in names if n not in ("L5", "L4", "L3")]
-    )
-    found += [
+        loop = _egg(f["L3"], (x, y, z - 0.35 * half), rng.uniform(0.12, 0.22, 3) * half)
+        found.append(("bowel" if i % 3 else "gas", loop))
+    kidney = np.array([24, 22, 50]) * k
+    found += [("kidney", _egg(f["L1"], (s * 0.48 * half, 0.02 * depth, 0), kidney)) for s in (1.0, -1.0)]
+    found.append(("bladder", _egg(pelvis, (0, -0.05 * biac, 0.02 * biac), np.array([32, 28, 26]) * k)))
+    return found
+
+
+def _head_organs(body: Body) -> list[tuple[str, Form]]:
+    skull = next(s.form for s in body.shapes if s.bone == "skull")
+    if not isinstance(skull, Blob):
+        return []
+    inner, long = skull.half_mm - skull.wall_mm, body.size["head_length"] / 2
+    eye = (-0.86 * long, -0.62 * float(skull.half_mm[2]))
+    return [
+        ("csf", Blob(skull.frame, inner, skull.power)),
+        ("brain", Blob(skull.frame, inner - 3.0, skull.power)),
+        *(("csf", _egg(skull.frame, (s * 11, -2, 0), np.array([4.5, 26, 9]))) for s in (1.0, -1.0)),
+        *(("eye", _egg(skull.frame, (s * 31, *eye), np.full(3, 11.5))) for s in (1.0, -1.0)),
+    ]
+
+
+def organs(body: Body) -> list[tuple[str, Form]]:
+    """Give the organs, as (kind, solid), in the order in which they are painted."""
+    f, k = body.frames, body.size.stature_cm / 176.0
+    names = [n for n in f if n[1:].isdigit() and n not in ("S1", "L5", "L4", "L3")]  # the sac ends at L2 here
+    canal = np.array([f[n].at(0, _half_depth(body, n) + 8.0 * k + 2.0, 0) for n in names])
+    return [
+        *_chest_organs(body),
+        *_belly_organs(body),
         ("csf", _round(canal, [5.2 * k + 1.2] * len(canal))),
         ("cord", _round(canal[3:], [3.0 * k + 0.7] * (len(canal) - 3))),
+        *_head_organs(body),
     ]
-    skull = next(s.form for s in body.shapes if s.bone == "skull")
-    if isinstance(skull, Blob):
-        found.append(("csf", Blob(skull.frame, skull.half_mm - skull.wall_mm, skull.power)))
-        found.append(("brain", Blob(skull.frame, skull.half_mm - skull.wall_mm - 3.0, skull.power)))
-        found += [
-            ("csf", Blob(Frame(skull.frame.at(s * 11, -2, 0), skull.frame.axes), np.array([4.5, 26, 9])))
-            for s in (1.0, -1.0)
-        ]
-        long = size["head_length"] / 2
-        found += [
-            (
-                "eye",
-                Blob(
-                    Frame(skull.frame.at(s * 31, -0.86 * long, -0.62 * skull.half_mm[2]), skull.frame.axes),
-                    np.full(3, 11.5),
-                ),
-            )
-            for s in (1.0, -1.0)
-        ]
-    return found
 
 
 def _half_depth(body: Body, name: str) -> float:

@@ -25,9 +25,13 @@ IMAGED_FROM = 0.9
 NOT_IMAGED_TO = 0.1
 
 
-@lru_cache(maxsize=8)
 def site_of_ball(placement: Placement) -> NDArray[np.object_]:
     """Give the site of every ball of ``pose(placement)``."""
+    return _site_of_ball(placement.shape_key())
+
+
+@lru_cache(maxsize=8)
+def _site_of_ball(placement: Placement) -> NDArray[np.object_]:
     posed = pose(placement)
     return coordinates(posed.centres, np.arange(len(posed.centres)), placement).site
 

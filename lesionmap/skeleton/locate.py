@@ -83,7 +83,7 @@ def _nearest(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray
     surface_mm : (n, 2) float
         Negative inside; the second is infinite where there is none.
     """
-    tree, biggest = _tree(placement)
+    tree, biggest = _tree(placement.shape_key())
     query = np.column_stack([points, np.zeros(len(points))])
     balls = np.full((len(points), 2), -1)
     surface = np.full((len(points), 2), np.inf)
@@ -104,7 +104,7 @@ def _two_bones(
     points: NDArray[np.float64], found: NDArray[np.int_], placement: Placement
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """Choose, among the nearest balls of each point, the best of the first bone and the best of any other."""
-    posed, bone = pose(placement), _bone_of_ball(placement)
+    posed, bone = pose(placement), _bone_of_ball(placement.shape_key())
     missing = found == len(posed.radii)
     found = np.where(missing, found[:, :1], found)
     surface = np.linalg.norm(points[:, None] - posed.centres[found], axis=2) - posed.radii[found]

@@ -90,7 +90,6 @@ def _picture(points: NDArray[np.float64], view: View, floor: float) -> NDArray[n
     return np.column_stack([sign * points[:, 0], points[:, 2] - floor])
 
 
-@lru_cache(maxsize=8)
 def _floor(placement: Placement) -> float:
     posed = pose(placement)
     return float((posed.centres[:, 2] - posed.radii).min())

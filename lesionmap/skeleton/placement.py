@@ -77,6 +77,10 @@ class Placement:
     warnings: tuple[str, ...] = ()
     """What looks impossible about the landmarks, one line each."""
 
+    def shape_key(self) -> Placement:
+        """Give the placement without all that does not bear on the skeleton's shape: what shapes are cached by."""
+        return Placement(self.landmarks, self.age_y, self.sex, self.stature_cm)
+
     def positions(self) -> dict[str, tuple[float, float, float]]:
         """Give name → LPS mm of all landmarks."""
         return {mark.name: mark.lps_mm for mark in self.landmarks}

@@ -68,9 +68,13 @@ def _limits(bone: str, length_mm: float, placement: Placement) -> NDArray[np.flo
     return np.array([ends[0], first, last, 1.0 - ends[1]])
 
 
-@lru_cache(maxsize=256)
 def axis_of(bone: str, side: str, placement: Placement) -> Axis:
     """Give the axis of a long bone from its most proximal to its most distal point."""
+    return _axis_of(bone, side, placement.shape_key())
+
+
+@lru_cache(maxsize=256)
+def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
     posed = pose(placement)
     numbers = [i for i, tube in enumerate(posed.tubes) if tube.bone == bone and tube.side == side]
     shaft = max((posed.tubes[i] for i in numbers), key=lambda tube: len(tube.nodes))

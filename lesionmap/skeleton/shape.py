@@ -207,7 +207,6 @@ def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
     return lay(nodes, wide, across), radii, along[owner], lay(origin, origin_w, origin_a)
 
 
-@lru_cache(maxsize=8)
 def pose(placement: Placement) -> Posed:
     """Carry the whole skeleton to a placement.
 
@@ -217,6 +216,11 @@ def pose(placement: Placement) -> Posed:
         Tubes and balls in patient LPS mm. The last few placements are remembered, since every question about a
         visit asks for the same one.
     """
+    return _pose(placement.shape_key())
+
+
+@lru_cache(maxsize=8)
+def _pose(placement: Placement) -> Posed:
     found = carriers(placement)
     sides = {bone.id: bone.sides for bone in bones()}
     pair: tuple[Side, ...] = ("left", "right")

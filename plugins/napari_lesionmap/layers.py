@@ -32,6 +32,7 @@ __all__ = [
     "image_layer",
     "labels_layer",
     "lps_from_world",
+    "plane_order",
     "segments",
     "shown_box",
     "shown_grid",
@@ -52,6 +53,10 @@ UNITS = ("mm", "mm", "mm")
 _LPS_AXIS = (1, 2, 0)
 """Patient axis (x, y, z = 0, 1, 2) of each world axis."""
 _TILT_SHOWN_AS_IT_IS_DEG = 0.01
+_SMALL_LABELS = 200
+"""Labels below this, and 55 more to come, fit into a byte."""
+_THICK = 1.3
+"""Slices this much thicker than the pixels tell the plane; else it is coronal."""
 
 XYZ = tuple[float, float, float]
 STAY: XYZ = (0.0, 0.0, 0.0)
@@ -171,7 +176,10 @@ def labels_layer(
     The array is that of ``shown_grid(grid)``: on a tilted grid the masks are resampled, nearest neighbour.
     """
     # Columns lie side by side in memory, as in the images: a coronal slice is then read in one go.
-    array = np.zeros(grid.shape, dtype=np.uint16, order="F")
+    masks = list(masks)
+    # napari makes a table of all values of the type for its colours: a small type is drawn at once.
+    small = max((label for label, _ in masks), default=0) < _SMALL_LABELS
+    array = np.zeros(grid.shape, dtype=np.uint8 if small else np.uint16, order="F")
     for label, mask in masks:
         array[mask.slices][mask.box] = label
     straight = _straight(Volume(array, grid), 0)
@@ -247,6 +255,21 @@ def steps(grid: Grid) -> XYZ:
     axes, _ = _order(grid)
     y, z, x = (grid.spacing_mm[axis] for axis in axes)
     return y, z, x
+
+
+def plane_order(grid: Grid) -> tuple[int, int, int]:
+    """Give the order of the dimensions in which a volume is looked at: slice by slice as it was acquired.
+
+    Examples
+    --------
+    >>> sagittal = Grid((9, 8, 5), np.array([[0.0, 0, 4, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]]))
+    >>> plane_order(sagittal)
+    (2, 1, 0)
+    """
+    step = np.array(steps(grid))
+    depth = int(step.argmax()) if step.max() > _THICK * step.min() or min(grid.shape) == 1 else 0
+    orders = ((0, 1, 2), (1, 0, 2), (2, 1, 0))
+    return orders[depth]
 
 
 def segments(lines: Iterable[NDArray[np.float64]], shift_mm: XYZ = STAY) -> NDArray[np.float64]:

@@ -43,8 +43,6 @@ __all__ = [
 
 _BEST_FIRST = ("STIR", "T2", "T1")
 """Sequences on which lesions are marked, the best one first."""
-_DEPTH_MM = 180.0
-"""Half of the depth of a body behind a projection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +186,14 @@ def propose(
     from lesionmap.segment import grow
 
     seed = _in_plane(volume, seed_lps_mm) if volume.projection else seed_lps_mm
-    extent, words = Extent(series.name, None, seed, series.phase), ""
+    extent = Extent(series.name, None, seed, series.phase)
     sites = _sites(np.array([seed]), volume, placement)
     try:
         mask = grow(volume, seed)
     except LesionmapError as error:
         return Proposal(sites, extent, f"a marker was set, no outline: {error}")
     extent = Extent(series.name, mask, None, series.phase)
-    return Proposal(_sites(mask.lps_mm(), volume, placement) or sites, extent, words)
+    return Proposal(_sites(mask.lps_mm(), volume, placement) or sites, extent)
 
 
 def _in_plane(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -206,17 +204,10 @@ def _in_plane(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float
 
 
 def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -> tuple[str, ...]:
-    """Propose sites; a projection shows all that lies along its depth, so all of it is asked for."""
+    """Propose sites; none on a projection, which has no depth and, as a rule, no place in the patient's frame."""
     from lesionmap.mark import proposed_sites
 
-    if placement is None:
-        return ()
-    if volume.projection:
-        depth = volume.grid.lps_from_voxel[:3, 2] / volume.grid.spacing_mm[2]
-        along = np.linspace(-_DEPTH_MM, _DEPTH_MM, 61)[:, None] * depth
-        thinned = points_lps_mm[:: max(1, len(points_lps_mm) // 40)]
-        points_lps_mm = (thinned[:, None] + along[None]).reshape(-1, 3)
-    return proposed_sites(points_lps_mm, placement)
+    return () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement)
 
 
 def put_skeleton(landmarks: Mapping[str, tuple[float, float, float]], patient: Patient, visit: Visit) -> Placement:

@@ -201,8 +201,8 @@ class Session:
         """Mark a lesion as a click proposed it; the id of the lesion."""
         if not proposal.sites:
             raise LesionmapError(
-                "no bone of the skeleton is at this place; place the skeleton first, or click in the drawn skeleton "
-                "on the page Map to name the site yourself"
+                "no bone of the skeleton is at this place (a planar view has no depth); place the skeleton first, or "
+                "name the site on the page Map and then paint here"
             )
         old = self.lesion_map
         new = annotate.add_lesion(old, sites=proposal.sites[:1], extents=(proposal.extent,))

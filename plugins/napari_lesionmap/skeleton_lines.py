@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton import Placement
 
-__all__ = ["LANDMARKS", "LINES", "Later", "SkeletonLines", "at_once", "cut"]
+__all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cut"]
 
 LINES = "skeleton"
 LANDMARKS = "landmarks"
@@ -60,17 +61,25 @@ def cut(placement: Placement, axis: int, at_mm: float) -> NDArray[np.float64]:
     return segments(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The skeleton cut by one plane."""
+
+    placement: Placement
+    at: tuple[int, float]
+    """Axis of the world that the plane is across, and where, mm."""
+    vectors: NDArray[np.float64]
+
+
 class SkeletonLines:
     """Two layers of one placement; they are cut anew when another slice or plane is shown."""
 
-    def __init__(self, viewer: ViewerModel, later: Later = at_once) -> None:
+    def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._later = later
         self._placement: Placement | None = None
         self._middle: NDArray[np.float64] = np.zeros((0, 2, 3))
         self._chosen = ""
         self._at: tuple[int, float] | None = None
-        self._adding = False
         self._step = np.ones(3)
         self._cuts: dict[tuple[int, float], NDArray[np.float64]] = {}
         self.visible = True
@@ -89,8 +98,6 @@ class SkeletonLines:
         self._middle = segments([line for _, _, line in bone_lines(placement)]) if placement is not None else _NOTHING
         if placement is None:
             self.clear()
-        else:
-            self.follow()
 
     def clear(self) -> None:
         """Take both layers away."""
@@ -98,45 +105,36 @@ class SkeletonLines:
             if name in self._viewer.layers:
                 self._viewer.layers.remove(name)
 
-    def set_visible(self, lines: bool, landmarks: bool) -> None:
-        """Show or hide the drawn bones and the landmarks."""
-        self.visible, self.landmarks_visible = lines, landmarks
-        self._at = None
-        self.follow()
-
     def choose(self, landmark: str) -> None:
         """Emphasise a landmark."""
         self._chosen = landmark
         self._draw_landmarks()
 
-    def follow(self) -> None:
-        """Draw what belongs to the slice that is shown; its cut through the bones may come a moment later."""
-        dims = self._viewer.dims
-        if self._adding or self._placement is None or dims.ndim < 3 or dims.ndisplay == 3:
-            return
+    def task(self) -> Callable[[], Cut | None]:
+        """Give the work that the slice shown needs, to be done in a thread; its result goes to ``settle``."""
+        dims, placement = self._viewer.dims, self._placement
+        if placement is None or dims.ndim < 3 or dims.ndisplay == 3:
+            return lambda: None
         axis = dims.order[-3]
         at = (axis, round(float(dims.point[axis]), 2))
-        if at == self._at:
+        made = self._cuts.get(at) if self.visible else _NOTHING
+        return lambda: Cut(placement, at, cut(placement, *at) if made is None else made)
+
+    def settle(self, made: Cut | None) -> None:
+        """Draw what a task has made, unless another slice or placement is shown by now."""
+        if made is None or made.placement is not self._placement:
             return
-        self._at = at
+        if self.visible:
+            if len(self._cuts) >= _CUTS_KEPT:
+                self._cuts.pop(next(iter(self._cuts)))
+            self._cuts[made.at] = made.vectors
+        self._at = made.at
         self._draw_lines()
         self._draw_landmarks()
-        if self.visible and at not in self._cuts:
-            placement = self._placement
-            self._later(lambda: cut(placement, *at), lambda made: self._take_cut(placement, at, made))
-
-    def _take_cut(self, placement: Placement, at: tuple[int, float], made: NDArray[np.float64]) -> None:
-        if placement is not self._placement:
-            return
-        if len(self._cuts) >= _CUTS_KEPT:
-            self._cuts.pop(next(iter(self._cuts)))
-        self._cuts[at] = made
-        if at == self._at:
-            self._draw_lines()
 
     def _draw_lines(self) -> None:
         if not self.visible or self._at is None:
-            _hide(self._viewer, LINES)
+            _show(self._viewer, LINES, on=False)
             return
         axis, at_mm = self._at
         made = self._cuts.get(self._at, _NOTHING)
@@ -150,7 +148,7 @@ class SkeletonLines:
         layer = self._viewer.layers[LINES]
         layer.data = vectors / self._step
         layer.edge_color = colours
-        layer.visible = True
+        _show(self._viewer, LINES, on=True)
 
     def _width(self) -> float:
         """Give the width of a line as the layer wants it: some pixels of the screen, within limits in mm."""
@@ -164,7 +162,7 @@ class SkeletonLines:
 
     def _draw_landmarks(self) -> None:
         if self._placement is None or not self.landmarks_visible or self._at is None:
-            _hide(self._viewer, LANDMARKS)
+            _show(self._viewer, LANDMARKS, on=False)
             return
         axis, at_mm = self._at
         marks = self._placement.landmarks
@@ -179,7 +177,7 @@ class SkeletonLines:
         ]
         colours = [_CHOSEN if m.name == self._chosen else _PLACED if m.placed else _ESTIMATED for m in shown]
         if not shown:
-            _hide(self._viewer, LANDMARKS)
+            _show(self._viewer, LANDMARKS, on=False)
             return
         if LANDMARKS not in self._viewer.layers:
             options = {"symbol": "cross", "size": _SIZE_MM / self._step.min(), "border_width": 0}
@@ -188,20 +186,18 @@ class SkeletonLines:
         layer.data = points[near] / self._step
         layer.face_color = colours
         layer.text = {"string": names, "size": 8, "color": "#c8d0d8", "anchor": "upper_left"}
-        layer.visible = True
+        _show(self._viewer, LANDMARKS, on=True)
 
     def _add(self, how: str, data: Any, name: str, **options: Any) -> None:
         """Add a layer that the reader does not edit, and leave the chosen layer chosen."""
-        # Adding a layer moves the dims; following them then would add another one in the midst of it.
-        self._adding = True
         active = self._viewer.layers.selection.active
         place = {"units": UNITS, "axis_labels": AXIS_LABELS, "scale": self._step}
         layer = getattr(self._viewer, how)(data / self._step, name=name, **place, **options)
         layer.editable = False
         self._viewer.layers.selection.active = active
-        self._adding = False
 
 
-def _hide(viewer: ViewerModel, name: str) -> None:
-    if name in viewer.layers:
-        viewer.layers[name].visible = False
+def _show(viewer: ViewerModel, name: str, *, on: bool) -> None:
+    """Show or hide a layer that may be missing; nothing is drawn anew where it is so already."""
+    if name in viewer.layers and viewer.layers[name].visible != on:
+        viewer.layers[name].visible = on

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid
     from napari_lesionmap.session import Session
-    from napari_lesionmap.skeleton_lines import Later
+    from napari_lesionmap.skeleton_lines import Cut, Later
 
 __all__ = ["DOTS", "MASKS", "Stage", "label_of", "painted"]
 
@@ -78,14 +78,16 @@ class Stage:
 
     def __init__(self, viewer: ViewerModel, session: Session, later: Later = at_once) -> None:
         self.viewer, self.session = viewer, session
-        self.lines = SkeletonLines(viewer, later)
+        self.lines = SkeletonLines(viewer)
+        self._later = later
         self.shift: XYZ = STAY
         """LPS mm by which the visit beside is moved on the canvas."""
         self._step = np.ones(3)
         self._changing = False
-        self._shown = ("", "")
+        self._shown: tuple[str, str, tuple[int, ...]] = ("", "", ())
         self._ours: list[str] = []
         self._drawn: dict[int, Mask] = {}
+        self._colours: dict[int | None, str] = {}
         hang(viewer)
         session.visit_changed.connect(self.show_visit)
         session.map_changed.connect(self.show_lesions)
@@ -122,10 +124,13 @@ class Stage:
     def _change_layers(self) -> None:
         viewer, session = self.viewer, self.session
         before = (viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom)
-        stay = bool(self._ours) and self._shown == (session.key, session.beside)
         self._clear()
         if session.volume is None:
+            self._shown = ("", "", viewer.dims.order)
             return
+        order = layers.plane_order(session.volume.grid)
+        shown = (session.key, session.beside, order)
+        stay = self._shown == shown
         name = f"{session.shown} · {session.key}"
         self._add_image(name, (session.key, session.shown), STAY)
         self.shift = self._beside_shift()
@@ -140,8 +145,10 @@ class Stage:
         if stay:
             viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom = before
         else:
+            more = viewer.dims.ndim - 3
+            viewer.dims.order = (*range(more), *(more + axis for axis in order))
             viewer.fit_to_view()
-        self._shown = (session.key, session.beside)
+        self._shown = shown
 
     def _clear(self) -> None:
         for name in self._ours:
@@ -212,8 +219,8 @@ class Stage:
         made = layers.labels_layer(self._drawn.items(), self.grid, MASKS, opacity=0.55)
         layer = self._add(made)
         layer.events.paint.connect(self._on_paint)
-        layer.contour = 0
         layer.brush_size = 6
+        self._colours = {}
         self._colour_masks()
 
     def _colour_masks(self) -> None:
@@ -223,7 +230,9 @@ class Stage:
         colours: dict[int | None, str] = {None: _PICKED, 0: "transparent"}
         for lesion in now.lesion_map.lesions if now else ():
             colours[label_of(lesion.id)] = self._colour(lesion)
-        self.viewer.layers[MASKS].colormap = DirectLabelColormap(color_dict=colours)
+        if colours != self._colours:
+            self._colours = colours
+            self.viewer.layers[MASKS].colormap = DirectLabelColormap(color_dict=colours)
 
     def _colour(self, lesion: Lesion) -> str:
         results = self.session.results
@@ -238,6 +247,9 @@ class Stage:
         old = self._drawn
         gone = {label for label in old if old[label] is not now.get(label)}
         come = {label for label in now if now[label] is not old.get(label)}
+        if max(come, default=0) > np.iinfo(self.viewer.layers[MASKS].data.dtype).max:
+            self.show_visit()
+            return
         if gone or come:
             self._redraw(gone, come, now)
         self._drawn = now
@@ -354,14 +366,15 @@ class Stage:
             return
         layer = self.viewer.layers[DOTS]
         near = self._near()
-        layer.visible = bool(near)
+        if layer.visible != bool(near):
+            layer.visible = bool(near)
         if not near:
             return
         layer.data = layers.world_from_lps(np.array([place for _, place in near])) / self._step
         layer.border_color = [_PICKED if x.id == self.session.selected else self._colour(x) for x, _ in near]
         layer.text = {
             "string": [lesion.id for lesion, _ in near],
-            "size": 10,
+            "size": 9,
             "color": "#ffffff",
             "anchor": "upper_left",
         }
@@ -383,11 +396,18 @@ class Stage:
 
     def show_skeleton(self) -> None:
         """Draw the skeleton that is placed on the visit."""
-        now = self.session.now
-        if now is None or self.grid is None or now.placement is None:
+        now, volume = self.session.now, self.session.volume
+        if now is None or self.grid is None or volume is None or volume.projection:
+            # A planar view has no depth to cut, and as a rule no place in the patient's frame.
             self.lines.show(None)
         else:
             self.lines.show(now.placement, layers.steps(self.grid))
+        self._follow()
+
+    def show_bones(self, *, lines: bool, landmarks: bool) -> None:
+        """Show or hide the drawn bones and the landmarks."""
+        self.lines.visible, self.lines.landmarks_visible = lines, landmarks
+        self._follow()
 
     def show_selection(self) -> None:
         """Emphasise the chosen lesion, and paint into its mask."""
@@ -418,10 +438,21 @@ class Stage:
         return True
 
     def _follow(self) -> None:
-        if self._changing:
-            return
-        self.lines.follow()
-        self._draw_dots()
+        """Draw what belongs to the slice that is shown, when it has stood still; until then the image alone moves.
+
+        What is drawn for another slice is not seen meanwhile: it lies in that slice.
+        """
+        if not self._changing and self.session.volume is not None:
+            self._later(self.lines.task(), self._settle)
+
+    def _settle(self, made: Cut | None) -> None:
+        # A layer that is added moves the dims; following them would add another one in the midst of it.
+        self._changing = True
+        try:
+            self.lines.settle(made)
+            self._draw_dots()
+        finally:
+            self._changing = False
 
 
 def _anchor(placement: Placement | None) -> NDArray[np.float64] | None:

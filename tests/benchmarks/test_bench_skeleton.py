@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionmap import skeleton
 from lesionmap.skeleton import growth
-from lesionmap.skeleton.shape import pose
+from lesionmap.skeleton.shape import _pose, pose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,5 +60,5 @@ def test_place(benchmark: Any) -> None:
 
 
 def test_pose(benchmark: Any) -> None:
-    posed = benchmark.pedantic(pose.__wrapped__, (child(),), rounds=3)
+    posed = benchmark.pedantic(_pose.__wrapped__, (child().shape_key(),), rounds=3)
     assert len(posed.tubes) > 200

@@ -21,9 +21,9 @@ VISIT, SIZE = "2008-05-14", (1440, 900)
 def main(folder: Path) -> None:
     """Open the sample, show its second visit, and take a picture of every page."""
     import napari
-    from plugin.drive import Driver
 
     from napari_lesionmap import load
+    from plugin.drive import Driver
 
     viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
     driver = Driver(viewer, folder, SIZE)

@@ -122,7 +122,7 @@ class SkeletonPage:
         self._set_visible()
 
     def _set_visible(self) -> None:
-        self._desk.stage.lines.set_visible(self.lines.isChecked(), self._seen and self.marks.isChecked())
+        self._desk.stage.show_bones(lines=self.lines.isChecked(), landmarks=self._seen and self.marks.isChecked())
 
     def _choose(self) -> None:
         name, session = self._chosen(), self._desk.session
