@@ -282,7 +282,7 @@ def test_coverage_tells_imaged_from_not_imaged() -> None:
 
 def test_the_drawing_shows_every_site_on_both_views() -> None:
     for view in ("front", "back"):
-        drawn = skeleton.outline(view)  # type: ignore[arg-type]
+        drawn = skeleton.outline(view)
         assert {s.site for s in drawn.shapes} == {s.id for s in skeleton.sites()}
         right_arm = next(s for s in drawn.shapes if s.site == "humerus.diaphysis.right").polygons[0]
         assert (right_arm[:, 0].mean() < 0) == (view == "front")

@@ -29,6 +29,7 @@ DEFAULT_AGE_Y = 10.0
 View = Literal["front", "back"]
 XY = tuple[float, float]
 _MOST_POINTS = 400
+_LEAST_SHRINK = 0.66  # of a dot in a crowd: smaller ones could not be read
 
 
 def map_model(results: Results, visits: Sequence[str] | None = None) -> tuple[MapPanel, ...]:
@@ -76,7 +77,7 @@ def _panel(results: Results, facts: VisitFacts) -> MapPanel:
         change = course.states.get(visit.key)
         if change is not None and not change.lesions:
             dots.append(_not_marked(results, course, change, panel))
-    return replace(panel, dots=_apart(dots))
+    return replace(panel, dots=_uncrowded(_apart(dots)))
 
 
 def _coverage(facts: VisitFacts) -> tuple[frozenset[str], frozenset[str], bool]:
@@ -192,6 +193,20 @@ def _apart(dots: Sequence[MapDot]) -> tuple[MapDot, ...]:
             placed.append(next((moved for moved in _around(dot) if not _covered(moved, placed)), dot))
     order = {id_of: at for at, id_of in enumerate((dot.lesion, dot.track) for dot in dots)}
     return tuple(sorted(placed, key=lambda dot: order[dot.lesion, dot.track]))
+
+
+def _uncrowded(dots: Sequence[MapDot]) -> tuple[MapDot, ...]:
+    """Shrink dots that would hide their neighbours (adjoining vertebrae), to two thirds at the least."""
+    found = []
+    for dot in dots:
+        gaps = (
+            hypot(dot.front_mm[0] - o.front_mm[0], dot.front_mm[1] - o.front_mm[1])
+            / (0.9 * (dot.radius_mm + o.radius_mm))
+            for o in dots
+            if o is not dot
+        )
+        found.append(replace(dot, radius_mm=dot.radius_mm * min(1.0, max(min(gaps, default=1.0), _LEAST_SHRINK))))
+    return tuple(found)
 
 
 def _around(dot: MapDot) -> list[MapDot]:

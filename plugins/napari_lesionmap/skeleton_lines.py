@@ -180,7 +180,7 @@ class SkeletonLines:
             _show(self._viewer, LANDMARKS, on=False)
             return
         if LANDMARKS not in self._viewer.layers:
-            options = {"symbol": "cross", "size": _SIZE_MM / self._step.min(), "border_width": 0}
+            options = {"symbol": "cross", "size": _SIZE_MM / self._step[-1], "border_width": 0}
             self._add("add_points", points[near][:1], LANDMARKS, **options)
         layer = self._viewer.layers[LANDMARKS]
         layer.data = points[near] / self._step

@@ -84,7 +84,7 @@ class Stage:
         """LPS mm by which the visit beside is moved on the canvas."""
         self._step = np.ones(3)
         self._changing = False
-        self._shown: tuple[str, str, tuple[int, ...]] = ("", "", ())
+        self._shown: tuple[str, str, str, tuple[int, ...]] | None = None
         self._ours: list[str] = []
         self._drawn: dict[int, Mask] = {}
         self._colours: dict[int | None, str] = {}
@@ -126,10 +126,12 @@ class Stage:
         before = (viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom)
         self._clear()
         if session.volume is None:
-            self._shown = ("", "", viewer.dims.order)
+            self._shown = None
             return
         order = layers.plane_order(session.volume.grid)
-        shown = (session.key, session.beside, order)
+        # Planar views have a frame of their own each: the camera does not stay from one to another image.
+        frame = session.shown if session.volume.projection else ""
+        shown = (session.key, session.beside, frame, order)
         stay = self._shown == shown
         name = f"{session.shown} · {session.key}"
         self._add_image(name, (session.key, session.shown), STAY)
@@ -337,7 +339,7 @@ class Stage:
             units=layers.UNITS,
             axis_labels=layers.AXIS_LABELS,
             scale=self._step,
-            size=_DOT_MM / self._step.min(),
+            size=_DOT_MM / self._step[-1],  # napari scales points by the last axis
             symbol="disc",
             face_color="transparent",
             border_width=0.1,
@@ -347,7 +349,9 @@ class Stage:
         self._draw_dots()
 
     def _near(self) -> list[tuple[Lesion, XYZ]]:
-        """List the lesions that the shown slice cuts, with their places in it (LPS mm)."""
+        """List the lesions that the shown slice cuts, with their places in it (LPS mm); none on a planar view."""
+        if self.session.volume is None or self.session.volume.projection:
+            return []
         now, axis = self.session.now, self.viewer.dims.order[-3]
         at = layers.lps_from_world(self.viewer.dims.point[-3:])
         patient_axis = (1, 2, 0)[axis]

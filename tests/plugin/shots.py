@@ -16,6 +16,7 @@ os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="lesionm
 os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
 
 VISIT, SIZE = "2008-05-14", (1440, 900)
+_MIDDLE_Z_MM, _ZOOM = 250.0, 1.1
 
 
 def main(folder: Path) -> None:
@@ -36,7 +37,8 @@ def main(folder: Path) -> None:
     driver.page("Lesions")
     lesion = next(x for x in session.lesion_map.lesions if x.sites[0].startswith("vertebra_T8"))
     driver.row(dock.lesions.table, lesion.id)
-    viewer.fit_to_view()
+    viewer.scene.camera.center = (0.0, _MIDDLE_Z_MM, 0.0)
+    viewer.scene.camera.zoom = _ZOOM
     for name in ("Visits", "Skeleton", "Lesions", "Compare", "Export", "Map"):
         driver.page(name)
         driver.idle()
