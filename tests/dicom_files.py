@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds as ds_number
 
+from lesionmap.read import dry_run_json, scan
 from lesionmap.space import Grid, Volume
 
 if TYPE_CHECKING:
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MR", "NM", "grid", "noise", "slice_dataset", "turned", "write_planar", "write_series"]
+__all__ = [
+    "MR",
+    "NM",
+    "grid",
+    "noise",
+    "read_entries",
+    "same_world",
+    "slice_dataset",
+    "turned",
+    "write_planar",
+    "write_series",
+]
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 NM = "1.2.840.10008.5.1.4.1.1.20"
@@ -179,3 +191,18 @@ def _detector(facts: Mapping[str, Any]) -> Dataset:
         else:
             setattr(item, name, value)
     return item
+
+
+def read_entries(*paths: Path) -> list[dict[str, Any]]:
+    """Read files that are all good, as the entries of a dry run."""
+    found = dry_run_json(scan(paths))
+    assert found["refused"] == []
+    return list(found["series"])
+
+
+def same_world(a: Volume, b: Volume) -> None:
+    """Every voxel of a is a voxel of b at the same millimetres with the same value."""
+    index = np.argwhere(np.ones(a.grid.shape, dtype=bool))
+    there = b.grid.voxels(a.grid.lps(index))
+    assert np.abs(there - np.rint(there)).max() * max(b.grid.spacing_mm) < 0.01
+    assert np.array_equal(a.array[tuple(index.T)], b.array[tuple(np.rint(there).astype(int).T)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 import dicom_files as df
-from lesionmap.read import dry_run_json, pixels, relink, scan, station_pixels
+from lesionmap.read import dry_run_json, pixels, scan, station_pixels
 from lesionmap.space import Grid, Volume
 from shared import shared_data
 
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
 _MM = 0.01
-
-
-def _series(*paths: Path) -> list[dict[str, Any]]:
-    found = dry_run_json(scan(paths))
-    assert found["refused"] == []
-    return list(found["series"])
 
 
 def _ends(entry: dict[str, Any]) -> tuple[list[float], list[float]]:
@@ -45,7 +38,7 @@ def _close(a: object, b: object) -> bool:
 def test_a_philips_series_of_two_echoes_and_phase_is_eight_volumes_and_joins_to_four() -> None:
     folder = shared_data("dcm_qa_table_philips")
     facts = json.loads((folder / "facts.json").read_text())["volumes"]
-    entries = _series(folder / "In")
+    entries = df.read_entries(folder / "In")
     assert len(entries) == len(facts) == 8
     for fact in facts:
         same = [
@@ -83,12 +76,12 @@ def test_values_and_places_equal_dcm2niix(name: str) -> None:
 
 def test_enhanced_files_give_each_part_and_time_point() -> None:
     folder = shared_data("dcm_qa_enh")
-    philips = _series(folder / "In" / "Philips")
+    philips = df.read_entries(folder / "In" / "Philips")
     assert [(e["kind"], e["shape"], e["n_files"]) for e in philips] == [
         (["magnitude"], [64, 64, 32], 1),
         (["field_map"], [64, 64, 32], 1),
     ]
-    siemens = _series(folder / "In" / "Siemens")
+    siemens = df.read_entries(folder / "In" / "Siemens")
     assert [(e["kind"], e["shape"], e["n_files"]) for e in siemens] == [(["magnitude"], [64, 64, 6], 1)] * 4
     facts = json.loads((folder / "facts.json").read_text())
     for entry, name in ((philips[0], "Philips_WIP_B0_NS_801_e1"), (siemens[0], "Siemens_REST1_w_SMS_PF7-8_6")):
@@ -119,7 +112,7 @@ def test_time_points_of_siemens_xa_keep_their_order() -> None:
 def test_decubitus_is_in_patient_coordinates() -> None:
     folder = shared_data("dcm_qa_decubitus_hfdl")
     (fact,) = json.loads((folder / "facts.json").read_text())["volumes"]
-    (entry,) = _series(folder / "In")
+    (entry,) = df.read_entries(folder / "In")
     assert any(_close(_ends(entry), pair) for pair in fact["ends_lps_mm"])
     assert (entry["plane"], entry["sequence"], entry["n_files"]) == ("sagittal", "T1", 35)
 
@@ -144,14 +137,6 @@ def _by_simpleitk(paths: list[Path]) -> Volume:
     return Volume(array, Grid(array.shape, matrix))
 
 
-def _same_world(a: Volume, b: Volume) -> None:
-    """Every voxel of a is a voxel of b at the same millimetres with the same value."""
-    index = np.argwhere(np.ones(a.grid.shape, dtype=bool))
-    there = b.grid.voxels(a.grid.lps(index))
-    assert np.abs(there - np.rint(there)).max() * max(b.grid.spacing_mm) < _MM
-    assert np.array_equal(a.array[tuple(index.T)], b.array[tuple(np.rint(there).astype(int).T)])
-
-
 @settings(max_examples=12)
 @given(
     angles=st.tuples(*[st.floats(-170, 170)] * 3),
@@ -174,12 +159,12 @@ def test_law_an_oblique_volume_is_read_at_the_same_millimetres_as_by_simpleitk_a
     paths = df.write_series(folder / "series", original, seed=seed)
     (visit,) = scan([folder]).studies
     volume = pixels(visit.series[0])
-    _same_world(original, volume)
-    _same_world(_by_simpleitk(paths), volume)
+    df.same_world(original, volume)
+    df.same_world(_by_simpleitk(paths), volume)
     ras = np.diag([-1.0, -1, 1, 1]) @ original.grid.lps_from_voxel
     nib.save(nib.Nifti1Image(original.array, ras), folder / "same.nii")
     (nifti,) = scan([folder / "same.nii"]).studies
-    _same_world(pixels(nifti.series[0]), volume)
+    df.same_world(pixels(nifti.series[0]), volume)
     assert (np.linalg.det(nifti.series[0].grid.lps_from_voxel) < 0) == left_handed
 
 
@@ -188,7 +173,7 @@ def test_compressed_slices_give_the_same_values(tmp_path: Path, syntax: str) -> 
     original = df.noise(df.grid((32, 40, 6)))
     df.write_series(tmp_path, original, change=lambda ds: ds.compress(syntax))
     (visit,) = scan([tmp_path]).studies
-    _same_world(original, pixels(visit.series[0]))
+    df.same_world(original, pixels(visit.series[0]))
 
 
 def _big_endian(ds: FileDataset) -> None:
@@ -218,7 +203,7 @@ def test_every_raw_transfer_syntax_is_read(tmp_path: Path, change: Any) -> None:
     original = df.noise(df.grid())
     df.write_series(tmp_path, original, change=change)
     (visit,) = scan([tmp_path]).studies
-    _same_world(original, pixels(visit.series[0]))
+    df.same_world(original, pixels(visit.series[0]))
 
 
 def test_slope_and_intercept_are_applied_and_whole_numbers_stay_whole(tmp_path: Path) -> None:
@@ -234,7 +219,7 @@ def test_slope_and_intercept_are_applied_and_whole_numbers_stay_whole(tmp_path: 
     first, second = sorted(scan([tmp_path]).stacks, key=lambda s: s.station.series_uid)
     shifted = station_pixels(first.station)
     assert shifted.array.dtype == np.int16
-    _same_world(Volume(original.array.astype(np.int16) - 1024, original.grid), shifted)
+    df.same_world(Volume(original.array.astype(np.int16) - 1024, original.grid), shifted)
     scaled = station_pixels(second.station).array
     slopes = {k + 0.5 for k in range(11)}
     found = {round(float(np.median(scaled[:, :, k] / original.array[:, :, k])), 3) for k in range(11)}
@@ -289,147 +274,8 @@ def test_facts_of_the_visit_come_from_the_header_and_no_name_leaves_it(tmp_path:
 )
 def test_the_sequence_is_named_from_the_header(tmp_path: Path, tags: dict[str, Any], sequence: str) -> None:
     df.write_series(tmp_path, df.noise(df.grid((4, 3, 2))), **tags)
-    (entry,) = _series(tmp_path)
+    (entry,) = df.read_entries(tmp_path)
     assert entry["sequence"] == sequence
-
-
-def _two(folder: Path, first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
-    """Two volumes of one series UID at the same place, told apart by tags."""
-    df.write_series(folder / "a", df.noise(df.grid(), 1), seed=1, **first)
-    df.write_series(folder / "b", df.noise(df.grid(), 2), seed=2, **second)
-    return _series(folder)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({"EchoTime": "10"}, {"EchoTime": "20"}),
-        ({"InversionTime": "150"}, {"InversionTime": "300"}),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "M"]}, {"ImageType": ["ORIGINAL", "PRIMARY", "P"]}),
-        ({"ImageType": ["DERIVED", "PRIMARY", "DIXON", "W"]}, {"ImageType": ["DERIVED", "PRIMARY", "DIXON", "F"]}),
-        ({"DiffusionBValue": 50.0}, {"DiffusionBValue": 800.0}),
-        ({"TemporalPositionIdentifier": "1"}, {"TemporalPositionIdentifier": "2"}),
-        ({"AcquisitionNumber": "1"}, {"AcquisitionNumber": "2"}),
-        ({"TriggerTime": "1"}, {"TriggerTime": "300"}),
-    ],
-)
-def test_one_series_uid_is_split_by_what_makes_a_volume(
-    tmp_path: Path, first: dict[str, Any], second: dict[str, Any]
-) -> None:
-    entries = _two(tmp_path, first, second)
-    assert [e["shape"] for e in entries] == [[5, 7, 11], [5, 7, 11]]
-    assert [e["n_files"] for e in entries] == [11, 11]
-    assert len({e["path"] for e in entries}) == 2
-
-
-def test_b_values_are_words_of_the_kind(tmp_path: Path) -> None:
-    entries = _two(tmp_path, {"DiffusionBValue": 0.0}, {"DiffusionBValue": 800.0})
-    assert sorted(e["kind"] for e in entries) == [["magnitude", "b=0"], ["magnitude", "b=800"]]
-
-
-def test_repeats_without_any_time_are_told_by_instance_number(tmp_path: Path) -> None:
-    for n in range(3):
-        numbers = [str(n * 11 + k + 1) for k in range(11)]
-
-        def numbered(k: int, numbers: list[str] = numbers) -> dict[str, Any]:
-            return {"InstanceNumber": numbers[k]}
-
-        df.write_series(tmp_path, df.noise(df.grid(), n), seed=n, per_slice=numbered)
-    entries = _series(tmp_path)
-    assert [e["n_files"] for e in entries] == [11, 11, 11]
-    assert all("instance number" in e["note"] for e in entries)
-
-
-def test_a_localizer_of_three_planes_is_three_volumes(tmp_path: Path) -> None:
-    coronal = df.grid((6, 8, 3)).lps_from_voxel[:3, :3]
-    for n, axes in enumerate(([0, 1, 2], [2, 1, 0], [0, 2, 1])):
-        directions = coronal[:, axes] / np.linalg.norm(coronal[:, axes], axis=0)
-        df.write_series(tmp_path, df.noise(df.grid((6, 8, 3), directions=directions), n), seed=n)
-    entries = _series(tmp_path)
-    assert sorted(e["plane"] for e in entries) == ["axial", "coronal", "sagittal"]
-    assert [e["shape"] for e in entries] == [[6, 8, 3]] * 3
-
-
-def test_echo_times_that_differ_by_rounding_are_one_volume(tmp_path: Path) -> None:
-    df.write_series(tmp_path, df.noise(df.grid()), per_slice=lambda k: {"EchoTime": f"{7.004 + 0.002 * (k % 2):.3f}"})
-    (entry,) = _series(tmp_path)
-    assert entry["n_files"] == 11
-
-
-def test_a_time_point_that_was_broken_off_is_a_shorter_volume(tmp_path: Path) -> None:
-    for n in range(3):
-        paths = df.write_series(tmp_path, df.noise(df.grid(), n), seed=n, TemporalPositionIdentifier=str(n))
-    for path in paths[3:]:
-        path.unlink()
-    assert [e["shape"][2] for e in _series(tmp_path)] == [11, 11, 3]
-
-
-def test_axial_stations_in_one_series_uid_are_told_by_acquisition(tmp_path: Path) -> None:
-    for n in range(3):  # two slices of each lie where two of the next do
-        where = df.grid((7, 5, 12), directions=np.eye(3), origin=(-30, -20, 100 - n * 40))
-        df.write_series(tmp_path, df.noise(where, n), seed=n, AcquisitionNumber=str(n))
-    entries = _series(tmp_path)
-    assert [e["shape"] for e in entries] == [[7, 5, 12]] * 3
-    assert sorted(e["first_voxel_lps_mm"][2] for e in entries) == [20, 60, 100]
-    (series,) = scan([tmp_path]).studies[0].series
-    assert series.grid.shape == (7, 5, 32)
-
-
-def test_stations_in_one_series_uid_are_parted_by_place(tmp_path: Path) -> None:
-    for n in range(3):
-        df.write_series(tmp_path, df.noise(df.grid(origin=(-31, 17, -140 - 12 * n)), n), seed=n)
-    entries = _series(tmp_path)
-    assert sorted(e["first_voxel_lps_mm"][2] for e in entries) == [-164, -152, -140]
-    (visit,) = scan([tmp_path]).studies
-    assert [len(series.stations) for series in visit.series] == [3]
-
-
-def test_copies_in_other_folders_and_paths_given_twice_are_not_read_twice(tmp_path: Path) -> None:
-    paths = df.write_series(tmp_path / "deep" / "er", df.noise(df.grid()))
-    (entry,) = _series(tmp_path, tmp_path / "deep", paths[0], tmp_path)
-    assert entry["n_files"] == 11
-
-
-def test_zip_archives_are_read_where_they_are(tmp_path: Path) -> None:
-    original = df.noise(df.grid())
-    df.write_series(tmp_path / "in" / "nested", original)
-    archive = shutil.make_archive(str(tmp_path / "visit"), "zip", tmp_path / "in")
-    shutil.rmtree(tmp_path / "in")
-    (visit,) = scan([archive]).studies
-    _same_world(original, pixels(visit.series[0]))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["visit.zip"]
-
-
-def test_a_dicomdir_stands_for_its_folder(tmp_path: Path) -> None:
-    df.write_series(tmp_path / "DICOM", df.noise(df.grid()))
-    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
-    assert len(_series(tmp_path)) == 1
-    assert len(_series(tmp_path / "DICOMDIR")) == 1
-
-
-def test_moved_images_are_linked_again_by_uid(tmp_path: Path) -> None:
-    original = df.noise(df.grid())
-    df.write_series(tmp_path / "old", original)
-    (visit,) = scan([tmp_path / "old"], hashes=True).studies
-    series = visit.series[0]
-    assert all(len(file.sha256) == 64 for file in series.stations[0].files)
-    (tmp_path / "old").rename(tmp_path / "new")
-    with pytest.raises(ValueError, match="is not there or cannot be read; re-link the images"):
-        pixels(series)
-    _same_world(original, pixels(relink(series, tmp_path / "new")))
-    next((tmp_path / "new").iterdir()).unlink()
-    with pytest.raises(ValueError, match=r"11 image files of 'MR coronal' were expected .* 1 of them are not there"):
-        relink(series, tmp_path)
-
-
-def test_a_file_exchanged_after_the_scan_is_noticed(tmp_path: Path) -> None:
-    paths = df.write_series(tmp_path, df.noise(df.grid()))
-    (visit,) = scan([tmp_path]).studies
-    first = Path(visit.series[0].stations[0].files[0].path)
-    other = next(path for path in paths if path != first)
-    shutil.copy(other, first)
-    with pytest.raises(ValueError, match="another image lies at"):
-        pixels(visit.series[0])
 
 
 def test_places_equal_dcm2niix_on_an_oblique_series(tmp_path: Path) -> None:
@@ -444,4 +290,4 @@ def test_places_equal_dcm2niix_on_an_oblique_series(tmp_path: Path) -> None:
     theirs = Volume(
         np.asarray(image.dataobj).astype(np.uint16), Grid(image.shape, np.diag([-1.0, -1, 1, 1]) @ image.affine)
     )
-    _same_world(theirs, pixels(visit.series[0]))
+    df.same_world(theirs, pixels(visit.series[0]))

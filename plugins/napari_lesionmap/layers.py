@@ -266,8 +266,12 @@ def plane_order(grid: Grid) -> tuple[int, int, int]:
     >>> plane_order(sagittal)
     (2, 1, 0)
     """
-    step = np.array(steps(grid))
-    depth = int(step.argmax()) if step.max() > _THICK * step.min() or min(grid.shape) == 1 else 0
+    axes, _ = _order(grid)
+    shape, step = np.array([grid.shape[axis] for axis in axes]), np.array(steps(grid))
+    if shape.min() == 1:
+        depth = int(shape.argmin())
+    else:
+        depth = int(step.argmax()) if step.max() > _THICK * step.min() else 0
     orders = ((0, 1, 2), (1, 0, 2), (2, 1, 0))
     return orders[depth]
 

@@ -164,8 +164,10 @@ class SkeletonLines:
         if self._placement is None or not self.landmarks_visible or self._at is None:
             _show(self._viewer, LANDMARKS, on=False)
             return
+        from lesionmap.skeleton import landmarks
+
         axis, at_mm = self._at
-        marks = self._placement.landmarks
+        marks = [mark for mark in self._placement.landmarks if mark.placed or mark.name in landmarks()]
         points = world_from_lps(np.array([mark.lps_mm for mark in marks]))
         away = np.abs(points[:, axis] - at_mm)
         near = away <= _NEAR_MM

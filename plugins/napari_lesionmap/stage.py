@@ -377,7 +377,8 @@ class Stage:
         layer.data = layers.world_from_lps(np.array([place for _, place in near])) / self._step
         layer.border_color = [_PICKED if x.id == self.session.selected else self._colour(x) for x, _ in near]
         layer.text = {
-            "string": [lesion.id for lesion, _ in near],
+            # On the page of the landmarks their names stand here.
+            "string": ["" if self.lines.landmarks_visible else lesion.id for lesion, _ in near],
             "size": 9,
             "color": "#ffffff",
             "anchor": "upper_left",

@@ -117,6 +117,29 @@ def test_radiological_display(
     assert (hung.plane, "".join(hung.letters), hung.orientation) == (plane, letters, orientation)
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "slices", "shape", "order"),
+    [
+        ((-2, 0, 0), (0, 0, -2), (0, -5, 0), (5, 11, 7), (0, 1, 2)),
+        ((0, 2, 0), (0, 0, -2), (4, 0, 0), (5, 11, 7), (2, 1, 0)),
+        ((2, 0, 0), (0, 2, 0), (0, 0, 6), (5, 11, 7), (1, 0, 2)),
+        ((2.4, 0, 0), (0, 0, -2.4), (0, 1, 0), (5, 11, 1), (0, 1, 2)),
+        ((1.5, 0, 0), (0, 0, -1.5), (0, 1.5, 0), (5, 11, 7), (0, 1, 2)),
+    ],
+    ids=["coronal", "sagittal", "axial", "planar", "isotropic"],
+)
+def test_a_series_is_looked_at_in_the_plane_it_was_acquired_in(
+    columns: tuple[float, ...],
+    rows: tuple[float, ...],
+    slices: tuple[float, ...],
+    shape: tuple[int, int, int],
+    order: tuple[int, int, int],
+) -> None:
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array([columns, rows, slices]).T
+    assert layers.plane_order(Grid(shape, matrix)) == order
+
+
 def test_letters_and_camera_follow_the_plane() -> None:
     viewer = ViewerModel()
     data, options, _ = layers.image_layer(Volume(np.ones(CORONAL.shape), CORONAL), "STIR")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QPushButton
 
 from lesionmap.space import Grid, Volume
 from lesionmap.store import Study
@@ -17,12 +20,12 @@ from plugin.small import EARLIER, LATER, READER, SITES, spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from lesionmap.lesions import LesionMap
 
 pytestmark = pytest.mark.gui
 
+SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 CLAVICLE, TIBIA = SITES[LATER]
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -226,6 +229,46 @@ def export(driver: Driver, folder: Path) -> None:
     assert error
     assert "exists" in words
     assert (folder / "P001_lesions.csv").stat().st_size > 200
+
+
+def sample_clicks() -> tuple[str, list[tuple[tuple[float, float, float], str]]]:
+    """Give the second visit of the sample patient, and where its lesions are on STIR, with their sites."""
+    folder = sorted(path.parent for path in SAMPLE.rglob("reading.csv"))[1]
+    with (folder / "reading.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["series"] == "STIR coronal" and row["site"]]
+    places = [(float(row["x_lps_mm"]), float(row["y_lps_mm"]), float(row["z_lps_mm"])) for row in rows]
+    return folder.name.rpartition("_")[2], list(zip(places, [row["site"] for row in rows], strict=True))
+
+
+@pytest.mark.skipif(not list(SAMPLE.rglob("reading.csv")), reason="the sample patient is not made yet: make sample")
+def test_a_second_reader_marks_the_sample_patient_by_clicks(driver: Driver) -> None:
+    dock, session = driver.dock, driver.dock.desk.session
+    driver.click(next(x for x in dock.findChildren(QPushButton) if x.text() == "Sample patient"))
+    driver.wait(lambda: session.results is not None, "opening the sample patient")
+    visit, clicks = sample_clicks()
+    driver.row(dock.visits.visits, visit)
+    driver.wait(lambda: session.key == visit, "opening the visit")
+    driver.page("Lesions")
+    driver.type_choice(dock.lesions.reader, "second")
+    driver.wait(lambda: session.key == visit and session.lesion_map.reader == "second", "beginning a map of one's own")
+    driver.wait(lambda: dock.map.body.drawn, "drawing the bones")
+    driver.click(dock.lesions.tools["mark"])
+    for n, (place, _) in enumerate(clicks, start=1):
+        driver.show(place, 1.2)
+        driver.click_image(place)
+        driver.wait(lambda n=n: len(session.lesion_map.lesions) == n, "marking a lesion")  # type: ignore[misc]
+    assert [x.sites[0] for x in session.lesion_map.lesions] == [site for _, site in clicks]
+    assert all(x.extents[0].mask is not None for x in session.lesion_map.lesions)
+    driver.page("Map")
+    driver.idle()
+    assert dock.map.count.text().startswith(f"{len(clicks)} lesions")
+    driver.shot("sample_marked")
+    for name in ("bone scan posterior late", "STIR sagittal"):
+        driver.page("Visits")
+        driver.row(dock.visits.series, name)
+        driver.wait(lambda name=name: session.shown == name, "showing the series")  # type: ignore[misc]
+        driver.idle()
+        driver.shot(f"sample_{name.replace(' ', '_')}")
 
 
 @pytest.mark.parametrize(("theme", "size"), [("dark", (1366, 768)), ("light", (1440, 900))], ids=["small", "light"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QStandardPaths, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel
 
 from napari_lesionmap import load
@@ -100,13 +101,10 @@ class VisitsPage:
         )
 
     def open_sample(self) -> None:
-        """Open the sample patient as a study in the user's own data folder."""
-        place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-        folder = Path(place) / "lesionmap"
+        """Open the sample patient as a study of this session, in a folder for temporary files."""
 
         def work() -> tuple[Study, tuple[Patient, ...]]:
-            folder.mkdir(parents=True, exist_ok=True)
-            return load.sample_study(folder)
+            return load.sample_study(Path(mkdtemp(prefix="lesionmap-sample-")))
 
         self._desk.run("reading the sample patient", work, self.enter)
 
