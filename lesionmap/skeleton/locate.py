@@ -25,7 +25,8 @@ __all__ = ["FAR_MM", "Located", "SiteShare", "locate", "owners", "site_shares"]
 FAR_MM = 40.0
 """A point farther than this from every bone has no site."""
 
-_TOUCH_MM = 3.0
+_TOUCH_MM = 5.0  # a placed physis is known to some millimetres; farther than this a lesion spares it (assumed)
+_CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either side; less is the edge of a voxel
 _BLUR_MM = 6.0  # how surely a placed surface is known, for the confidence (assumed)
 
 
@@ -274,8 +275,9 @@ def _physis(found: Located, name: str) -> Literal["touches", "crosses", "spares"
     if not anatomy.bone(bone).long:
         return None
     own = np.array([s.startswith(f"{bone}.") and s.endswith(f".{side}") for s in found.site])
-    segments = {str(s).split(".")[1] for s in found.site[own & (found.physis_mm <= 2 * _TOUCH_MM)]}
+    segments, counts = np.unique([str(s).split(".")[1] for s in found.site[own]], return_counts=True)
+    part = dict(zip(segments.tolist(), (counts / own.sum()).tolist(), strict=True))
     for end in ("proximal", "distal"):
-        if {f"{end}_epiphysis", f"{end}_metaphysis"} <= segments:
+        if min(part.get(f"{end}_{s}", 0.0) for s in ("epiphysis", "metaphysis")) >= _CROSS_SHARE:
             return "crosses"
     return "touches" if float(np.nanmin(found.physis_mm[own])) <= _TOUCH_MM else "spares"
