@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
     _, dock = viewer.window.add_plugin_dock_widget("lesionmap", "lesionmap")
     if given.study:
-        dock.visits.open_study(given.study, patient=given.patient)
+        dock.visits.open_study(given.study, patient=given.patient, last=True)
     napari.run()
 
 

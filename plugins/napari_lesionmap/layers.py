@@ -268,10 +268,8 @@ def plane_order(grid: Grid) -> tuple[int, int, int]:
     """
     axes, _ = _order(grid)
     shape, step = np.array([grid.shape[axis] for axis in axes]), np.array(steps(grid))
-    if shape.min() == 1:
-        depth = int(shape.argmin())
-    else:
-        depth = int(step.argmax()) if step.max() > _THICK * step.min() else 0
+    flat, thick = shape.min() == 1, step.max() > _THICK * step.min()
+    depth = int(shape.argmin()) if flat else int(step.argmax()) if thick else 0
     orders = ((0, 1, 2), (1, 0, 2), (2, 1, 0))
     return orders[depth]
 

@@ -9,11 +9,11 @@ from psygnal import Signal
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Mask
-from lesionmap.skeleton import site as skeleton_site
-from lesionmap.write import state_style
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import caption, hang, jump
+from napari_lesionmap.dots import LesionDots, lesion_colour
 from napari_lesionmap.layers import STAY, XYZ
+from napari_lesionmap.places import anchor, site_place
 from napari_lesionmap.resolve import place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
 
@@ -24,22 +24,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.lesions import Lesion
-    from lesionmap.skeleton import Placement
     from lesionmap.space import Grid
     from napari_lesionmap.session import Session
     from napari_lesionmap.skeleton_lines import Cut, Later
 
-__all__ = ["DOTS", "MASKS", "Stage", "label_of", "painted"]
+__all__ = ["MASKS", "Stage", "label_of", "painted"]
 
 MASKS = "lesion masks"
-DOTS = "lesions"
 _GAP_MM = 30.0
-_DOT_MM = 26.0
-_NEAR_MM = 8.0
-"""Lesions without a mask are shown this far off the slice on."""
 _PICKED = "#ffb000"
-_ANCHOR = "S1"
-"""Landmark that two visits side by side share, where both are placed."""
 
 
 def label_of(lesion_id: str) -> int:
@@ -79,10 +72,10 @@ class Stage:
     def __init__(self, viewer: ViewerModel, session: Session, later: Later = at_once) -> None:
         self.viewer, self.session = viewer, session
         self.lines = SkeletonLines(viewer)
+        self.dots = LesionDots(viewer, session)
         self._later = later
         self.shift: XYZ = STAY
         """LPS mm by which the visit beside is moved on the canvas."""
-        self._step = np.ones(3)
         self._changing = False
         self._shown: tuple[str, str, str, tuple[int, ...]] | None = None
         self._ours: list[str] = []
@@ -142,7 +135,7 @@ class Stage:
                 self._add_beside_masks(key, series)
         caption(viewer, session.beside, session.key if session.beside else "")
         self._add_masks()
-        self._add_dots()
+        self._ours += self.dots.add(session.volume.grid)
         viewer.layers.selection.active = viewer.layers[name]
         if stay:
             viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom = before
@@ -190,7 +183,7 @@ class Stage:
         if session.volume is None or session.results is None or not others:
             return STAY
         here, there = (v.grid.corners_lps_mm() for v in (session.volume, others[0]))
-        anchors = [_anchor(p) for p in (session.results.facts(k).placement for k in (session.key, session.beside))]
+        anchors = [anchor(p) for p in (session.results.facts(k).placement for k in (session.key, session.beside))]
         move = here.mean(axis=0) - there.mean(axis=0)
         if anchors[0] is not None and anchors[1] is not None:
             move = anchors[0] - anchors[1]
@@ -231,15 +224,10 @@ class Stage:
         now = self.session.now
         colours: dict[int | None, str] = {None: _PICKED, 0: "transparent"}
         for lesion in now.lesion_map.lesions if now else ():
-            colours[label_of(lesion.id)] = self._colour(lesion)
+            colours[label_of(lesion.id)] = lesion_colour(self.session, lesion)
         if colours != self._colours:
             self._colours = colours
             self.viewer.layers[MASKS].colormap = DirectLabelColormap(color_dict=colours)
-
-    def _colour(self, lesion: Lesion) -> str:
-        results = self.session.results
-        change = results.change(self.session.key, lesion) if results else None
-        return state_style(change.state if change else None).colour
 
     def show_lesions(self) -> None:
         """Show masks and dots as they are now; only what changed is drawn anew."""
@@ -256,7 +244,7 @@ class Stage:
             self._redraw(gone, come, now)
         self._drawn = now
         self._colour_masks()
-        self._draw_dots()
+        self.dots.draw(named=not self.lines.landmarks_visible)
 
     def _redraw(self, gone: set[int], come: set[int], now: dict[int, Mask]) -> None:
         layer, grid = self.viewer.layers[MASKS], self.grid
@@ -327,63 +315,6 @@ class Stage:
         found = np.argwhere(part == label) + low
         return Mask.of_voxels(layers.voxels_from_shown(found, grid), grid) if len(found) else None
 
-    # ---- dots ------------------------------------------------------------------------------------------------------
-
-    def _add_dots(self) -> None:
-        if self.grid is None:
-            return
-        self._step = np.array(layers.steps(self.grid))
-        layer = self.viewer.add_points(
-            np.array([self.viewer.dims.point[-3:]]) / self._step,
-            name=DOTS,
-            units=layers.UNITS,
-            axis_labels=layers.AXIS_LABELS,
-            scale=self._step,
-            size=_DOT_MM / self._step[-1],  # napari scales points by the last axis
-            symbol="disc",
-            face_color="transparent",
-            border_width=0.1,
-        )
-        layer.editable = False
-        self._ours.append(DOTS)
-        self._draw_dots()
-
-    def _near(self) -> list[tuple[Lesion, XYZ]]:
-        """List the lesions that the shown slice cuts, with their places in it (LPS mm); none on a planar view."""
-        if self.session.volume is None or self.session.volume.projection:
-            return []
-        now, axis = self.session.now, self.viewer.dims.order[-3]
-        at = layers.lps_from_world(self.viewer.dims.point[-3:])
-        patient_axis = (1, 2, 0)[axis]
-        found = []
-        for lesion in now.lesion_map.lesions if now else ():
-            middle = place_of(lesion, now.measurements) if now else None
-            reach = max([_NEAR_MM, *(_reach(x.mask, patient_axis) for x in lesion.extents if x.mask)])
-            if middle is not None and abs(middle[patient_axis] - at[patient_axis]) <= reach:
-                place = list(middle)
-                place[patient_axis] = float(at[patient_axis])
-                found.append((lesion, (place[0], place[1], place[2])))
-        return found
-
-    def _draw_dots(self) -> None:
-        if DOTS not in self.viewer.layers:
-            return
-        layer = self.viewer.layers[DOTS]
-        near = self._near()
-        if layer.visible != bool(near):
-            layer.visible = bool(near)
-        if not near:
-            return
-        layer.data = layers.world_from_lps(np.array([place for _, place in near])) / self._step
-        layer.border_color = [_PICKED if x.id == self.session.selected else self._colour(x) for x, _ in near]
-        layer.text = {
-            # On the page of the landmarks their names stand here.
-            "string": ["" if self.lines.landmarks_visible else lesion.id for lesion, _ in near],
-            "size": 9,
-            "color": "#ffffff",
-            "anchor": "upper_left",
-        }
-
     def lesion_at(self, lps_mm: XYZ) -> str:
         """Give the lesion drawn at a place, else the dot that is near; empty: none."""
         grid = self.grid
@@ -393,9 +324,7 @@ class Stage:
                 inside = voxel - mask.origin
                 if np.all((inside >= 0) & (inside < mask.box.shape)) and mask.box[tuple(inside)]:
                     return next(x.id for x in self.session.lesion_map.lesions if label_of(x.id) == label)
-        near = [(float(np.linalg.norm(np.subtract(place, lps_mm))), x.id) for x, place in self._near()]
-        distance, lesion = min(near, default=(np.inf, ""))
-        return lesion if distance <= _DOT_MM / 2 else ""
+        return self.dots.at(lps_mm)
 
     # ---- skeleton, selection ---------------------------------------------------------------------------------------
 
@@ -420,7 +349,7 @@ class Stage:
             labels = [label_of(x.id) for x in self.session.lesion_map.lesions]
             chosen = label_of(self.session.selected) if self.session.selected else max(labels, default=0) + 1
             self.viewer.layers[MASKS].selected_label = chosen
-        self._draw_dots()
+        self.dots.draw(named=not self.lines.landmarks_visible)
 
     def jump_to(self, lesion: Lesion) -> bool:
         """Show a lesion in the middle of the view; False where its place is not known."""
@@ -455,32 +384,6 @@ class Stage:
         self._changing = True
         try:
             self.lines.settle(made)
-            self._draw_dots()
+            self.dots.draw(named=not self.lines.landmarks_visible)
         finally:
             self._changing = False
-
-
-def _anchor(placement: Placement | None) -> NDArray[np.float64] | None:
-    return np.array(placement.positions()[_ANCHOR]) if placement is not None else None
-
-
-def _reach(mask: Mask, patient_axis: int) -> float:
-    """Give half of a mask's length along a patient axis, mm."""
-    along = np.abs(mask.grid.lps_from_voxel[patient_axis, :3]) * mask.box.shape
-    return float(along.sum()) / 2
-
-
-def site_place(placement: Placement, name: str) -> NDArray[np.float64] | None:
-    """Give a point of a site, or of a group's first site: the middle of the part of the bone's line in it, LPS mm."""
-    from lesionmap.skeleton import Group, bone_lines, known, locate
-
-    place = known(name)
-    site = skeleton_site(place.sites[0]) if isinstance(place, Group) else place
-    sides = (site.side, "midline")
-    line = next((line for bone, side, line in bone_lines(placement) if bone == site.bone and side in sides), None)
-    if line is None:
-        return None
-    share = np.linspace(0, len(line) - 1, 60)
-    points = np.stack([np.interp(share, np.arange(len(line)), line[:, axis]) for axis in range(3)], axis=1)
-    inside = points[locate(points, placement).site == site.id]
-    return np.asarray(inside.mean(axis=0) if len(inside) else points.mean(axis=0))

@@ -20,7 +20,7 @@ from lesionmap.skeleton import place
 from lesionmap.space import Grid
 from lesionmap.store import Study
 from lesionmap.visits import Patient
-from napari_lesionmap.stage import site_place
+from napari_lesionmap.places import site_place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -86,7 +86,7 @@ class BodyMap(QWidget):  # type: ignore[misc]  # qtpy has no types
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """Ask for the room of two skeletons side by side."""
-        return QSize(420, 480)
+        return QSize(420, 360)
 
     def set_outlines(self, *outlines: Outline) -> None:
         """Take the drawn skeletons, left to right on the widget."""

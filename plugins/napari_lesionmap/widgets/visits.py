@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VisitsPage"]
 
+_LAST = "last"
+
 _FILTER = "lesionmap study (*.lesionmap *.sqlite *.db);;All files (*)"
 
 
@@ -92,12 +94,12 @@ class VisitsPage:
         if path:
             self.open_study(path, create=True)
 
-    def open_study(self, where: str, *, create: bool = False, patient: str = "") -> None:
-        """Open or make a study, and go on to a patient: the one named, else the first."""
+    def open_study(self, where: str, *, create: bool = False, patient: str = "", last: bool = False) -> None:
+        """Open or make a study, and go on to a patient: the one named, else the first; ``last``: to the last visit."""
         self._desk.run(
             "opening the study",
             lambda: load.open_study(where, create=create),
-            lambda opened: self.enter(opened, patient),
+            lambda opened: self.enter(opened, patient, last=last),
         )
 
     def open_sample(self) -> None:
@@ -108,25 +110,26 @@ class VisitsPage:
 
         self._desk.run("reading the sample patient", work, self.enter)
 
-    def enter(self, opened: tuple[Study, tuple[Patient, ...]], patient: str = "") -> None:
+    def enter(self, opened: tuple[Study, tuple[Patient, ...]], patient: str = "", *, last: bool = False) -> None:
         """Work in a study that was opened, and go on to a patient: the one named, else the first."""
         self._desk.session.enter_study(*opened)
         ids = [x.id for x in opened[1]]
         if patient or ids:
-            self.load_patient(patient or ids[0])
+            self.load_patient(patient or ids[0], visit=_LAST if last else "")
         else:
             self._desk.say("the study is empty; import a folder of images")
 
     def load_patient(self, patient: str, reader: str = "", visit: str = "") -> None:
-        """Read all visits of a patient; then open the visit named, if there is one."""
+        """Read all visits of a patient; then open the visit of that key, if one is named."""
         study = self._desk.session.study
         if study is None:
             return
 
         def enter(read: tuple[PatientWork, tuple[Patient, ...]]) -> None:
             self._desk.session.enter_patient(*read)
-            if visit:
-                self.open_visit(visit)
+            results = self._desk.session.results
+            if visit and results is not None:
+                self.open_visit(results.visits[-1].visit.key if visit == _LAST else visit)
 
         self._desk.run(
             f"reading the visits of {patient}",
