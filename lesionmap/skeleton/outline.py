@@ -276,22 +276,20 @@ def slice_contours(
     -------
     tuple of (site id, closed line of shape (m, 3), LPS mm)
     """
-    from shapely import Point, unary_union
+    from shapely import buffer, get_exterior_ring, get_parts, points, union_all
 
     posed, sites = pose(placement), site_of_ball(placement)
     depth = np.abs(posed.centres[:, axis] - at_mm)
-    cut = np.flatnonzero(depth < posed.radii)
-    radii = np.sqrt(posed.radii[cut] ** 2 - depth[cut] ** 2)
+    cut = np.flatnonzero(depth < posed.radii - 0.5)
     plane = [i for i in range(3) if i != axis]
-    discs: dict[str, list[Any]] = {}
-    for ball, radius in zip(cut.tolist(), radii.tolist(), strict=True):
-        if radius > 0.5:
-            discs.setdefault(str(sites[ball]), []).append(Point(posed.centres[ball, plane]).buffer(radius, 6))
+    radii = np.sqrt(posed.radii[cut] ** 2 - depth[cut] ** 2)
+    discs = buffer(points(posed.centres[cut][:, plane]), radii, quad_segs=4)
     found = []
-    for name, shapes in discs.items():
-        merged = unary_union(shapes).buffer(1.0).buffer(-1.0)
-        for part in getattr(merged, "geoms", [merged]):
-            ring = np.array(part.exterior.coords)
+    names, index = np.unique(sites[cut].astype(str), return_inverse=True)
+    for i, name in enumerate(names.tolist()):
+        merged = union_all(discs[index == i]).buffer(1.0, quad_segs=2).buffer(-1.0, quad_segs=2).simplify(0.3)
+        for part in get_parts(merged):
+            ring = np.array(get_exterior_ring(part).coords)
             line = np.full((len(ring), 3), float(at_mm))
             line[:, plane] = ring
             found.append((name, line))
