@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +27,8 @@ __all__ = ["FAR_MM", "Located", "SiteShare", "locate", "owners", "site_shares"]
 FAR_MM = 40.0
 """A point farther than this from every bone has no site."""
 
+_CHUNK = 50_000  # points at a time: the search and numpy let other threads work
+_NEIGHBOURS = 6  # balls looked at for the best of the first bone and of any other
 _TOUCH_MM = 5.0  # a placed physis is known to some millimetres; farther than this a lesion spares it (assumed)
 _CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either side; less is the edge of a voxel
 _BLUR_MM = 6.0  # how surely a placed surface is known, for the confidence (assumed)
@@ -90,12 +94,12 @@ def _nearest(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray
     surface = np.full((len(points), 2), np.inf)
     # Most points of a body are near no bone: a bounded search finds that out fast.
     reach = float(np.hypot(FAR_MM + biggest, biggest))
-    distance, found = tree.query(query, k=8, distance_upper_bound=reach, workers=-1)
+    distance, found = tree.query(query, k=_NEIGHBOURS, distance_upper_bound=reach)
     near = np.isfinite(distance[:, 0])
     balls[near], surface[near] = _two_bones(points[near], found[near], placement)
     if not near.all():
         posed = pose(placement)
-        _, first = tree.query(query[~near], workers=-1)
+        _, first = tree.query(query[~near])
         balls[~near, 0] = first
         surface[~near, 0] = np.linalg.norm(points[~near] - posed.centres[first], axis=1) - posed.radii[first]
     return balls, surface
@@ -162,6 +166,16 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
         raise LesionmapError("points need finite coordinates in LPS mm, got NaN or infinity")
     if labels is not None and placement.labels is None:
         raise LesionmapError("a label map needs the names of its labels; place it with --labels and --names")
+    if len(points) <= _CHUNK:
+        return _located(points, placement, labels)
+    _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
+    chunks = np.array_split(points, -(-len(points) // _CHUNK))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda chunk: _located(chunk, placement, labels), chunks))
+    return Located(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Located)))
+
+
+def _located(points: NDArray[np.float64], placement: Placement, labels: Volume | None) -> Located:
     balls, surface = _nearest(points, placement)
     if labels is not None:
         balls, surface = _labelled(points, placement, labels, balls, surface)
