@@ -163,5 +163,3 @@ def _second_ray(ball: Piece, forward: Array, out: Array, *, whole_ray: bool) -> 
     if whole_ray:
         return middle(ray.points)
     return tip(ray, forward, max(0.17 * (outer - inner), 2 * ray.step))
-
-

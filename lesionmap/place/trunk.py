@@ -146,5 +146,3 @@ def _hand(found: Bones, side: str, wrist: Array | None) -> dict[str, Array | Non
         if bones is not None:
             result[name] = tip(bones, unit(bones.points.mean(axis=0) - wrist), depth)
     return result
-
-

@@ -1,0 +1,145 @@
+"""The skeleton placed from a bone label map: landmarks by geometry from whatever bones are there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lesionmap import skeleton
+from lesionmap.errors import LesionmapError
+from lesionmap.place.leg import leg
+from lesionmap.place.names import check_labels
+from lesionmap.place.pelvis import pelvis
+from lesionmap.place.pieces import Bones, bones_of
+from lesionmap.place.spine import spine
+from lesionmap.place.trunk import arm, chest, head
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lesionmap.place.names import Names
+    from lesionmap.skeleton import Placement
+    from lesionmap.space import Volume
+
+    Array = NDArray[np.float64]
+
+__all__ = ["landmarks_of", "place_labels"]
+
+_HIPS_MM = 155.4  # between the hip joints of the reference body
+
+
+def landmarks_of(labels: Volume, names: Names) -> dict[str, tuple[float, float, float]]:
+    """Find landmarks in a bone label map, by geometry.
+
+    Parameters
+    ----------
+    labels : Volume
+        Bone label map; whole numbers, 0 is no bone. Any orientation, resolution and field of view.
+    names : rows (label, bone, side)
+        As ``read_names`` gives them.
+
+    Returns
+    -------
+    dict of str to (x, y, z)
+        LPS mm. Only landmarks whose part of the bone lies inside the map: an end that its border cuts is none.
+
+    Raises
+    ------
+    LesionmapError
+        If left bones lie on the patient's right.
+    """
+    found = bones_of(labels, names)
+    exchanged = _exchanged(found)
+    if exchanged:
+        raise LesionmapError(
+            f"left and right look exchanged in the label map: the left one of {', '.join(exchanged)} lies on the "
+            "patient's right; check the map's affine and the names of its labels"
+        )
+    marks = _marks(found)
+    return {name: (float(p[0]), float(p[1]), float(p[2])) for name, p in marks.items() if np.isfinite(p).all()}
+
+
+def _exchanged(found: Bones) -> list[str]:
+    """List the bones of which the left one lies to the right of the right one."""
+    at: dict[str, dict[str, float]] = {}
+    for keys, piece in found.pieces:
+        for bone, side in keys:
+            at.setdefault(bone, {})[side] = float(piece.points[:, 0].mean())
+    return sorted(bone for bone, x in at.items() if {"left", "right"} <= x.keys() and x["left"] < x["right"])
+
+
+def _marks(found: Bones) -> dict[str, Array]:
+    marks: dict[str, Array] = {}
+    for side in ("left", "right"):
+        marks |= {f"{name}_{side}": point for name, point in leg(found, side).items()}
+    scale = None
+    if "hip_left" in marks and "hip_right" in marks:
+        scale = float(np.linalg.norm(marks["hip_left"] - marks["hip_right"])) / _HIPS_MM
+    column = spine(found, scale)
+    marks |= pelvis(found, marks) | column | head(found) | chest(found, column)
+    trunk = _trunk(found, marks)
+    for side in ("left", "right"):
+        marks |= {f"{name}_{side}": point for name, point in arm(found, side, trunk.get(side)).items()}
+    return marks
+
+
+def _trunk(found: Bones, marks: dict[str, Array]) -> dict[str, Array]:
+    """Give for each side a point that the upper end of the humerus is nearer to than the lower end, where known."""
+    near: dict[str, Array] = {}
+    for side in ("left", "right"):
+        girdle = found.only(["scapula"], side) or found.only(["clavicle"], side)
+        if girdle is not None:
+            near[side] = np.asarray(girdle.points.mean(axis=0))
+        elif "C7" in marks or "T1" in marks:
+            near[side] = marks.get("C7", marks.get("T1", np.zeros(3)))
+    return near
+
+
+def place_labels(
+    labels: Volume,
+    names: Names,
+    *,
+    age_y: float | None = None,
+    sex: Literal["F", "M"] | None = None,
+    stature_cm: float | None = None,
+    path: str = "",
+    sha256: str = "",
+    numbering: str = "",
+    landmarks: dict[str, tuple[float, float, float]] | None = None,
+) -> Placement:
+    """Place the skeleton from a bone label map.
+
+    Parameters
+    ----------
+    labels, names
+        As for ``landmarks_of``.
+    age_y, sex, stature_cm : optional
+        As for ``skeleton.place``.
+    path, sha256 : str
+        The file of the map, kept with the placement.
+    numbering : str
+        What ``names`` was read from, for the check of the numbers.
+    landmarks : dict, optional
+        Put down by a reader, LPS mm; they win over those found in the map.
+
+    Raises
+    ------
+    LesionmapError
+        If the map is empty, does not fit its names, or shows too little to place anything.
+    """
+    warnings = check_labels(labels, names, numbering)
+    marks = landmarks_of(labels, names) | (landmarks or {})
+    if not marks:
+        raise LesionmapError(
+            "no landmark was found in the label map: no bone's end, joint or vertebral body lies whole inside it; "
+            "give some with --landmarks"
+        )
+    placement = skeleton.place(marks, age_y=age_y, sex=sex, stature_cm=stature_cm)
+    return replace(
+        placement,
+        how="labels",
+        labels=skeleton.LabelMap(path, sha256, names),
+        warnings=(*warnings, *placement.warnings),
+    )

@@ -1,0 +1,229 @@
+"""Centres of the vertebral bodies, from labels of one vertebra each and from labels of a whole stretch of the spine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionmap.skeleton import anatomy, bones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lesionmap.place.pieces import Bones, Piece
+
+    Array = NDArray[np.float64]
+
+__all__ = ["spine"]
+
+_ORDER = tuple(b.id.removeprefix("vertebra_") for b in bones() if b.id.startswith("vertebra_"))
+"""C1 to L5, head to foot."""
+
+_CANAL_SHARE = 0.2  # a front part smaller than this share of the cut is no body
+_STIFF = 4.0  # how much a gap of unlikely height counts against an empty disc
+
+
+def spine(found: Bones, scale: float | None) -> dict[str, Array]:
+    """Give the centres of the vertebral bodies that the map holds, by level (``T7``), LPS mm.
+
+    Parameters
+    ----------
+    found : Bones
+    scale : float, optional
+        Size of the body against the reference adult, where bones beside the spine tell it.
+    """
+    marks: dict[str, Array] = {}
+    for keys, piece in found.pieces:
+        levels = sorted((_ORDER.index(b[9:]) for b, _ in keys if b.startswith("vertebra_")))
+        if len(levels) != len(keys):
+            continue
+        if len(levels) == 1:
+            body = _body(piece)
+            if body is not None and levels[0] > 0:  # C1 has no body
+                marks[_ORDER[levels[0]]] = body
+        else:
+            marks |= _stretch(piece, [_ORDER[n] for n in levels], found, scale)
+    return _axis(found, marks)
+
+
+def _axis(found: Bones, marks: dict[str, Array]) -> dict[str, Array]:
+    """Put C2 into its body below the dens: half a C3 above their disc."""
+    piece = found.only(["vertebra_C2"], "midline")
+    if "C2" not in marks or piece is None:
+        return marks
+    front = _front(piece)
+    height = float(np.ptp(front[:, 2])) if front is not None else 0.0
+    return marks | {"C2": marks["C2"] - [0.0, 0.0, 0.25 * height]}
+
+
+def _front(piece: Piece) -> Array | None:
+    """Give the body in a vertebra's cut in the midline, filled, as points (x, y, z); None where the border cuts it."""
+    from scipy.ndimage import binary_fill_holes, label
+
+    x = float(np.median(piece.points[:, 0]))
+    slab = piece.part(np.abs(piece.points[:, 0] - x) < max(4.0, 0.75 * piece.step))
+    if not len(slab.points):
+        return None
+    low = slab.points[:, 1:].min(axis=0)
+    cells = np.rint((slab.points[:, 1:] - low) / piece.step).astype(int)
+    image = np.zeros(cells.max(axis=0) + 1, dtype=bool)
+    image[tuple(cells.T)] = True
+    parts, count = label(binary_fill_holes(image), np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    major = [n + 1 for n in range(count) if sizes[n] >= _CANAL_SHARE * sizes.sum()]
+    chosen = min(major, key=lambda n: float(np.argwhere(parts == n)[:, 0].mean()))
+    if slab.edge[parts[tuple(cells.T)] == chosen].any():
+        return None
+    inside = np.argwhere(parts == chosen) * piece.step + low
+    return np.column_stack([np.full(len(inside), x), inside])
+
+
+def _body(piece: Piece) -> Array | None:
+    """Find the centre of a vertebra's body."""
+    front = _front(piece)
+    if front is None:
+        return None
+    centre = front.mean(axis=0)
+    # Sideways the body reaches as far to the left as to the right; arches lie behind, ribs are other bones.
+    level = np.abs(piece.points[:, 2] - centre[2]) < max(3.0, piece.step)
+    wide = piece.points[level & (piece.points[:, 1] < centre[1]), 0]
+    if len(wide):
+        centre[0] = (wide.min() + wide.max()) / 2
+    return np.asarray(centre)
+
+
+def _stretch(piece: Piece, levels: Sequence[str], found: Bones, scale: float | None) -> dict[str, Array]:
+    """Find the bodies in a label of many vertebrae, where it can be told which they are.
+
+    They can if the whole stretch is in the map; or if its lower end stands on the sacrum and goes up to L5, and the
+    size of the body is known.
+    """
+    z, front, fill = _profile(piece)
+    ends = [bool(piece.edge[near].any()) for near in _ends(piece, z)]
+    whole = not any(ends)
+    if levels[-1] == "L5" and len(levels) > 12 and (not whole or "C1" in levels):
+        stands = found.having("sacrum", "midline") is not None and not ends[0]
+        if not stands or scale is None:
+            return {}
+        heights = _from_below(z, fill, list(reversed(levels)), scale)
+    elif whole:
+        pitch = _pitch(list(reversed(levels)))
+        heights = dict(zip(reversed(levels), _middles(_discs(z, fill, pitch * (z[-1] - z[0]) / pitch.sum())[0], z),
+                           strict=True))  # fmt: skip
+    else:
+        return {}
+    return {name: _centre_at(piece, height, z, front) for name, height in heights.items() if name not in ("C1", "C2")}
+
+
+def _ends(piece: Piece, z: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Give the voxels at the lower and at the upper end."""
+    return piece.points[:, 2] < z[0] + 1.5 * piece.step, piece.points[:, 2] > z[-1] - 1.5 * piece.step
+
+
+def _profile(piece: Piece) -> tuple[Array, Array, Array]:
+    """Give heights, the front of the bodies there, and how full the front of the spine is, from 0 (disc) to 1."""
+    from scipy.ndimage import binary_fill_holes, gaussian_filter1d, percentile_filter
+
+    x = _midline_x(piece)
+    slab = piece.points[np.abs(piece.points[:, 0] - x) < max(5.0, 0.75 * piece.step)]
+    low = slab[:, 1:].min(axis=0)
+    cells = np.rint((slab[:, 1:] - low) / piece.step).astype(int)
+    image = np.zeros(cells.max(axis=0) + 1, dtype=bool)
+    image[tuple(cells.T)] = True
+    image = np.asarray(binary_fill_holes(image))
+    first = np.where(image.any(axis=0), image.argmax(axis=0), image.shape[0]).astype(float)
+    window = max(int(round(30.0 / piece.step)), 3)
+    front = gaussian_filter1d(percentile_filter(first, 20, size=window, mode="nearest"), 5.0 / piece.step)
+    depth = max(int(round(16.0 / piece.step)), 2)
+    fill = np.array([image[max(int(f), 0) : int(f) + depth, k].mean() for k, f in enumerate(front)])
+    z = low[1] + np.arange(image.shape[1]) * piece.step
+    on = np.flatnonzero(fill > 0.3)
+    kept = slice(int(on[0]), int(on[-1]) + 1)
+    return z[kept], low[0] + front[kept] * piece.step, gaussian_filter1d(fill, 0.7)[kept]
+
+
+def _midline_x(piece: Piece) -> Array:
+    """Give for each voxel x of the spine's middle at its height: a smooth curve, so that scoliosis is followed."""
+    z = piece.points[:, 2]
+    knots = np.arange(z.min(), z.max() + 20.0, 20.0)
+    values = []
+    for knot in knots:
+        near = np.abs(z - knot) < 20.0
+        values.append(float(np.median(piece.points[near, 0])) if near.any() else float(np.median(piece.points[:, 0])))
+    return np.asarray(np.interp(z, knots, values))
+
+
+def _pitch(levels: Sequence[str]) -> Array:
+    """Give the heights of vertebrae with their discs in the reference body, mm."""
+    reference = anatomy.table()["reference"]
+    order = (*_ORDER, "S1")
+    height = []
+    for name in levels:
+        i = order.index(name)
+        above = reference[order[max(i - 1, 0)]][2]
+        height.append(above - reference[order[i + 1]][2])
+    return np.array(height) / np.where([name == "C1" for name in levels], 1.0, 2.0)
+
+
+def _discs(z: Array, fill: Array, pitch: Array) -> tuple[list[int], float]:
+    """Part a stretch, from below, at its emptiest places whose distances are near to those expected.
+
+    Returns
+    -------
+    indices of the lower end, the discs and the upper end, and the mean cost of a disc
+    """
+    n = len(z)
+    cost = np.full(n, np.inf)
+    cost[0] = 0.0
+    came: list[NDArray[np.int_]] = []
+    for k, expected in enumerate(pitch.tolist()):
+        gap = (z[None, :] - z[:, None]) / expected
+        step = np.where((gap > 0.55) & (gap < 1.6), _STIFF * (gap - 1.0) ** 2, np.inf)
+        total = cost[:, None] + step + (fill[None, :] if k < len(pitch) - 1 else 0.0)
+        came.append(total.argmin(axis=0))
+        cost = total.min(axis=0)
+    if not np.isfinite(cost[-1]):
+        even = np.concatenate([[0.0], np.cumsum(pitch)]) / pitch.sum() * (n - 1)
+        return np.rint(even).astype(int).tolist(), np.inf
+    at = [n - 1]
+    for back in reversed(came):
+        at.append(int(back[at[-1]]))
+    return at[::-1], float(cost[-1]) / len(pitch)
+
+
+def _middles(at: Sequence[int], z: Array) -> list[float]:
+    return [float(z[a] + z[b]) / 2 for a, b in zip(at[:-1], at[1:], strict=True)]
+
+
+def _from_below(z: Array, fill: Array, upwards: Sequence[str], scale: float) -> dict[str, float]:
+    """Count the vertebrae up from L5 as far as the map goes; the topmost, which may be cut, is left out."""
+    best: tuple[float, dict[str, float]] = (np.inf, {})
+    for size in (scale * np.arange(0.8, 1.26, 0.03)).tolist():
+        tops = np.cumsum(_pitch(upwards)) * size
+        count = int(np.searchsorted(tops, z[-1] - z[0] + 0.3 * 25.0 * size))
+        count = min(max(count, 1), len(upwards))
+        end = int(np.searchsorted(z, z[0] + tops[count - 1] + 0.3 * 25.0 * size))
+        at, cost = _discs(z[:end], fill[:end], _pitch(upwards[:count]) * size)
+        if cost < best[0]:
+            best = cost, dict(zip(upwards[: count - 1], _middles(at, z)[: count - 1], strict=True))
+    return best[1]
+
+
+def _centre_at(piece: Piece, height: float, z: Array, front: Array) -> Array:
+    """Give the centre of the body at a height: in the midline, half a body behind its front."""
+    from scipy.ndimage import binary_fill_holes
+
+    near = piece.points[np.abs(piece.points[:, 2] - height) < max(4.0, piece.step)]
+    face = float(np.interp(height, z, front))
+    forward = near[near[:, 1] < face + 15.0]
+    x = float((forward[:, 0].min() + forward[:, 0].max()) / 2)
+    line = near[np.abs(near[:, 0] - x) < max(4.0, 0.75 * piece.step), 1]
+    cells = np.unique(np.rint((line - line.min()) / piece.step).astype(int)) if len(line) else np.array([0])
+    filled = np.asarray(binary_fill_holes(np.isin(np.arange(cells.max() + 1), cells)))
+    run = int(np.argmin(np.append(filled, False)))
+    first = float(line.min()) if len(line) else face
+    depth = (run - 1) * piece.step if 12.0 <= (run - 1) * piece.step <= 45.0 else 26.0
+    return np.array([x, first + depth / 2, height])
