@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lesionmap.store import Study
     from lesionmap.visits import Series, Visit
 
-__all__ = ["check_request", "take_in"]
+__all__ = ["check_request", "something_read", "take_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,7 @@ def check_request(scan: Scan, patient: str | None = None, visit_key: str | None 
     scan, patient, visit_key
         As in ``take_in``.
     """
-    if not scan.studies:
-        raise LesionmapError(_nothing_read(scan))
+    something_read(scan)
     if patient:
         Patient(patient)
     if patient and len({found.patient_key for found in scan.studies}) > 1:
@@ -88,6 +87,12 @@ def check_request(scan: Scan, patient: str | None = None, visit_key: str | None 
         )
     for found in scan.studies:
         _check_visit(found, patient, visit_key)
+
+
+def something_read(scan: Scan) -> None:
+    """Raise LesionmapError where a scan found no image, or refused all of them."""
+    if not scan.studies:
+        raise LesionmapError(_nothing_read(scan))
 
 
 def _check_visit(found: ScannedVisit, patient: str | None, visit_key: str | None) -> None:

@@ -11,9 +11,11 @@ from lesionmap import annotate, skeleton
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from lesionmap.space import Volume
+from lesionmap.visits import visit_key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
 
     from numpy.typing import NDArray
 
@@ -113,7 +115,7 @@ def add_masks(
     Raises
     ------
     LesionmapError
-        If no skeleton is placed, no series has these voxels, or a lesion lies in no bone.
+        If no skeleton is placed, no series has these voxels, or a lesion lies in no bone or is marked already.
     """
     if placement is None:
         raise LesionmapError(
@@ -128,9 +130,9 @@ def add_masks(
                 f"lesion {number} of the mask, at ({middle}) mm, lies in no bone of the placed skeleton; "
                 "correct the landmarks, or mark it by its site with --markers or --sites"
             )
-        lesion_map = annotate.add_lesion(
-            lesion_map, sites=sites, extents=[Extent(series.name, found, None, series.phase)]
-        )
+        extent = Extent(series.name, found, None, series.phase)
+        _only_once(lesion_map, extent, f"lesion {number} of the mask")
+        lesion_map = annotate.add_lesion(lesion_map, sites=sites, extents=[extent])
     return lesion_map
 
 
@@ -154,19 +156,21 @@ def add_marks(
     rows : iterable of MarkRow
         From ``lesionmap.read.rows``.
     earlier : sequence of LesionMap
-        The other visits of the same reader: an answer that names a site is for the track marked there.
+        The other visits of the same reader: an answer is for a track marked in one before this.
 
     Raises
     ------
     LesionmapError
-        On an unknown site, a marker that needs a site and lies in no bone, a track that is none.
+        On an unknown site, a marker that needs a site and lies in no bone or is there already, a track that is none.
     """
     for row in rows:
         if row.answer:
-            track = row.track or _track_at(row.site, earlier)
+            track = _answered(row, [other for other in earlier if _day(other.visit) < _day(visit.key)])
             lesion_map = annotate.answer(lesion_map, track, row.answer, row.note)
             continue
         extents = [] if row.lps_mm is None else [_marker(row.lps_mm, visit)]
+        for extent in extents:
+            _only_once(lesion_map, extent, f"marker {row.id!r}")
         lesion_map = annotate.add_lesion(
             lesion_map,
             sites=_sites_of(row, placement),
@@ -178,11 +182,21 @@ def add_marks(
     return lesion_map
 
 
+def _only_once(lesion_map: LesionMap, extent: Extent, what: str) -> None:
+    """Refuse what is drawn already, voxel for voxel: the same file was given twice."""
+    for lesion in lesion_map.lesions:
+        if extent in lesion.extents:
+            raise LesionmapError(
+                f"{what} is marked already as {lesion.id} of visit {lesion_map.visit} by {lesion_map.reader}; "
+                "the file was added before, or has it twice"
+            )
+
+
 def _marker(lps_mm: tuple[float, float, float], visit: Visit) -> Extent:
     for series in visit.series:
         if not series.projection and bool(series.grid.contains(lps_mm)):
             return Extent(series.name, None, lps_mm, series.phase)
-    where = ", ".join(f"{x:.0f}" for x in lps_mm)
+    where = ", ".join(f"{x:.6g}" for x in lps_mm)
     raise LesionmapError(
         f"the marker at ({where}) mm lies outside every series of visit {visit.key}; check that it is LPS mm, "
         "or mark the lesion by its site with --sites"
@@ -209,8 +223,26 @@ def _checked_track(row: MarkRow) -> str:
     return row.track
 
 
+def _day(visit_key: str) -> tuple[date, int]:
+    return visit_key_parts(visit_key)
+
+
+def _answered(row: MarkRow, earlier: Sequence[LesionMap]) -> str:
+    """Find the track that an answer is for: the one named, if it was marked before, else the one at the site."""
+    if not row.track:
+        if not row.site:
+            raise LesionmapError(f"{row.id}: an answer needs the track that it is for, or the site of it; name one")
+        return _track_at(row.site, earlier)
+    if not any(row.track in lesion.tracks for lesion_map in earlier for lesion in lesion_map.lesions):
+        raise LesionmapError(
+            f"{row.id}: an answer is for a track that this reader marked in an earlier visit, {row.track!r} is none; "
+            "copy it from the comparison, or name the site instead"
+        )
+    return row.track
+
+
 def _track_at(site: str, earlier: Sequence[LesionMap]) -> str:
-    """Find the one track that was marked at a site in other visits."""
+    """Find the one track that was marked at a site in earlier visits."""
     skeleton.known(site)
     marked = [lesion for lesion_map in earlier for lesion in lesion_map.lesions]
     by_primary = {track for lesion in marked if lesion.sites[0] == site for track in lesion.tracks}
@@ -219,7 +251,7 @@ def _track_at(site: str, earlier: Sequence[LesionMap]) -> str:
         return tracks.pop()
     found = f"{len(tracks)} tracks were" if tracks else "no track was"
     raise LesionmapError(
-        f"an answer at {site} needs one track marked there in another visit, {found}; name it in the column track"
+        f"an answer at {site} needs one track marked there in an earlier visit, {found}; name it in the column track"
     )
 
 

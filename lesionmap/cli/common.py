@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lesionmap.errors import LesionmapError
+
 __all__ = [
     "AsJson",
     "OptionalPatient",
@@ -23,6 +25,7 @@ __all__ = [
     "busy",
     "put_json",
     "say",
+    "there",
 ]
 
 StudyPath = Annotated[str, typer.Argument(metavar="STUDY", help="The study: a path (SQLite) or a database URL.")]
@@ -49,6 +52,13 @@ def put_json(value: Any) -> None:
     import json
 
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def there(path: Path) -> Path:
+    """Give the path of a file that was named, if it is one."""
+    if not path.is_file():
+        raise LesionmapError(f"a file was expected at {path}, {'a folder' if path.is_dir() else 'nothing'} is there")
+    return path
 
 
 @contextmanager

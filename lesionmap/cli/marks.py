@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say
+from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say, there
 
 if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
@@ -47,7 +47,7 @@ def add(
         old = opened.lesion_map(patient, visit, reader)
         others = other_maps(opened, patient, visit, reader)
         if mask is not None:
-            new = mark.add_masks(old, stored, placement, read_mask(mask), series)
+            new = mark.add_masks(old, stored, placement, read_mask(there(mask)), series)
         else:
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
             new = mark.add_marks(old, stored, placement, rows, others)

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, say
+from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, say, there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lesionmap.skeleton import Placement
+    from lesionmap.space import Volume
 
 __all__ = ["locate", "place"]
 
@@ -18,7 +19,18 @@ POINT_COLUMNS = ("id", "site", "bone", "segment", "side", "fraction_along", "dis
 MASK_COLUMNS = ("component", "site", "share", "bone", "segment", "side", "physis")
 
 Landmarks = Annotated[
-    Path, typer.Option("--landmarks", help="CSV: name,x_lps_mm,y_lps_mm,z_lps_mm; any subset.", show_default=False)
+    Path | None,
+    typer.Option("--landmarks", help="CSV: name,x_lps_mm,y_lps_mm,z_lps_mm; any subset.", show_default=False),
+]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="Bone label map (NIfTI or SEG); landmarks are found in it.")
+]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        "--names",
+        help="What its numbers mean: total, total_mr, vertebrae_mr, appendicular_bones_mr, or a CSV label,bone,side.",
+    ),
 ]
 Age = Annotated[float | None, typer.Option("--age", help="Years; inferred from the landmarks where not given.")]
 Stature = Annotated[float | None, typer.Option("--stature", help="cm; inferred where not given.")]
@@ -29,29 +41,53 @@ def place(
     study: StudyPath,
     patient: PatientId,
     visit: VisitKey,
-    landmarks: Landmarks,
+    landmarks: Landmarks = None,
+    labels: Labels = None,
+    names: Names = None,
     reader: Annotated[str, typer.Option("--reader", help="Who placed it, for the history.")] = "lesionmap",
 ) -> None:
-    """Put the skeleton on a visit by landmarks.
+    """Put the skeleton on a visit by landmarks, or by a bone label map.
 
-    Those not given are estimated, and so are age and stature where the visit has none.
+    Landmarks not given are estimated, and so are age and stature where the visit has none.
     """
-    from lesionmap.evaluate import place_visit
-    from lesionmap.read.rows import read_landmarks
+    from lesionmap.evaluate import with_coverage
     from lesionmap.store import Study
 
-    positions = read_landmarks(landmarks)
     with Study.open(study) as opened, busy("placing the skeleton"):
-        placement = place_visit(opened.patient(patient), opened.visit(patient, visit), positions)
-        opened.save_placement(patient, visit, placement, reader)
-    _tell(placement, len(positions))
+        who, when = opened.patient(patient), opened.visit(patient, visit)
+        placement, _ = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))
+        opened.save_placement(patient, visit, with_coverage(placement, when), reader)
+    _tell(placement)
 
 
-def _tell(placement: "Placement", n_given: int) -> None:
+def _placed(
+    landmarks: Path | None,
+    labels: Path | None,
+    names: str | None,
+    size: tuple[float | None, Literal["F", "M"] | None, float | None],
+) -> "tuple[Placement, Volume | None]":
+    """Place the skeleton as the options say; ``size``: age in years, sex, stature in cm. Give the label map too."""
+    from lesionmap import skeleton
+    from lesionmap.read.rows import read_landmarks
+
+    if landmarks is None and labels is None:
+        raise typer.BadParameter("--landmarks, or --labels with --names, is needed")
+    if (labels is None) != (names is None):
+        raise typer.BadParameter("--labels and --names go together: the numbers of a label map have no default meaning")
+    age, sex, stature = size
+    positions = read_landmarks(landmarks) if landmarks else {}
+    if labels is None or names is None:
+        return skeleton.place(positions, age_y=age, sex=sex, stature_cm=stature), None
+    from lesionmap.place import place_file
+
+    return place_file(labels, names, age_y=age, sex=sex, stature_cm=stature, landmarks=positions)
+
+
+def _tell(placement: "Placement") -> None:
     inferred = " (inferred)" if "age_y" in placement.inferred else ""
     estimated = sum(not mark.placed for mark in placement.landmarks)
     say(
-        f"placed on {n_given} landmarks, {estimated} more estimated; "
+        f"placed on {len(placement.landmarks) - estimated} landmarks, {estimated} more estimated; "
         f"age {placement.age_y:.1f} y{inferred}, stature {placement.stature_cm:.0f} cm"
     )
     for warning in placement.warnings:
@@ -59,8 +95,10 @@ def _tell(placement: "Placement", n_given: int) -> None:
 
 
 def locate(
-    landmarks: Landmarks,
     output: Out,
+    landmarks: Landmarks = None,
+    labels: Labels = None,
+    names: Names = None,
     points: Annotated[Path | None, typer.Option("--points", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm.")] = None,
     mask: Annotated[Path | None, typer.Option("--mask", help="NIfTI: each value is one lesion; 0/1 is split.")] = None,
     age: Age = None,
@@ -72,17 +110,16 @@ def locate(
 
     Points or the lesions of a mask; needs no study.
     """
-    from lesionmap import skeleton
-    from lesionmap.read.rows import read_landmarks
     from lesionmap.write import write_table
 
     if (points is None) == (mask is None):
         raise typer.BadParameter("one of --points and --mask is needed, and not both")
-    placement = skeleton.place(read_landmarks(landmarks), age_y=age, sex=sex, stature_cm=stature)
     with busy("locating"):
-        rows = list(point_rows(points, placement) if points else mask_rows(mask, placement) if mask else ())
+        placement, volume = _placed(landmarks, labels, names, (age, sex, stature))
+        found = point_rows(points, placement, volume) if points else mask_rows(mask, placement, volume) if mask else ()
+        rows = list(found)
     write_table(rows, POINT_COLUMNS if points else MASK_COLUMNS, output, overwrite=overwrite)
-    _tell(placement, sum(mark.placed for mark in placement.landmarks))
+    _tell(placement)
     say(f"{len(rows)} rows written to {output}")
 
 
@@ -96,13 +133,13 @@ def _parts(site: str) -> dict[str, str | None]:
     return {"site": found.id, "bone": found.bone, "segment": found.segment, "side": found.side}
 
 
-def point_rows(path: Path, placement: "Placement") -> "Iterator[dict[str, Any]]":
+def point_rows(path: Path, placement: "Placement", labels: "Volume | None" = None) -> "Iterator[dict[str, Any]]":
     """Give one row for each point of ``points.csv``, in its order."""
     from lesionmap import skeleton
     from lesionmap.read.rows import read_points
 
     ids, positions = read_points(path)
-    found = skeleton.locate(positions, placement)
+    found = skeleton.locate(positions, placement, labels)
     for n, name in enumerate(ids):
         yield {
             "id": name,
@@ -114,19 +151,19 @@ def point_rows(path: Path, placement: "Placement") -> "Iterator[dict[str, Any]]"
         }
 
 
-def mask_rows(path: Path, placement: "Placement") -> "Iterator[dict[str, Any]]":
+def mask_rows(path: Path, placement: "Placement", labels: "Volume | None" = None) -> "Iterator[dict[str, Any]]":
     """Give a row for each site that each lesion of a mask touches; a lesion in no bone has one row without a site."""
     import numpy as np
 
     from lesionmap import annotate, skeleton
     from lesionmap.read import read_mask
 
-    volume = read_mask(path)
+    volume = read_mask(there(path))
     lesions = annotate.lesions_from_mask(volume)
     values = np.unique(volume.array[volume.array != 0])
     numbers = values.tolist() if len(values) == len(lesions) > 1 else range(1, len(lesions) + 1)
     for number, lesion in zip(numbers, lesions, strict=True):
-        shares = skeleton.site_shares(lesion.lps_mm(), placement)
+        shares = skeleton.site_shares(lesion.lps_mm(), placement, labels)
         if not shares:
             yield {"component": number}
         for share in shares:

@@ -36,7 +36,7 @@ def import_(
 
     The files stay where they are. Bad files beside good ones are listed, the rest is read.
     """
-    from lesionmap.intake import check_request, take_in
+    from lesionmap.intake import check_request, something_read, take_in
     from lesionmap.read import dry_run_json, scan
     from lesionmap.store import Study
     from lesionmap.visits import visit_key_parts
@@ -49,8 +49,7 @@ def import_(
             put_json(dry_run_json(found))
         else:
             _tell_scan(found)
-        if not found.studies:
-            raise typer.Exit(1)
+        something_read(found)
         return
     check_request(found, patient, visit)  # before a study is made
     with Study.open(study, create=True) as opened, busy("importing"):
@@ -101,6 +100,8 @@ def visit(
     date, ordinal = visit_key_parts(day)
     if age is not None and not 0 <= age < 120:
         raise LesionmapError(f"an age is given in years, 0 to 120, got {age:g}")
+    if stature is not None and not 30 <= stature <= 250:
+        raise LesionmapError(f"a stature is given in cm, 30 to 250, got {stature:g}")
     new = Visit(patient, date, ordinal, age, stature)
     who = Patient(patient)
     with Study.open(study, create=True) as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy as np
 from lesionmap import skeleton
 from lesionmap.errors import LesionmapError
 from lesionmap.place.leg import leg
-from lesionmap.place.names import check_labels
+from lesionmap.place.names import check_labels, read_names
 from lesionmap.place.pelvis import pelvis
 from lesionmap.place.pieces import Bones, bones_of
 from lesionmap.place.spine import spine
 from lesionmap.place.trunk import arm, chest, head
+from lesionmap.skeleton import LabelMap
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from lesionmap.place.names import Names
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["landmarks_of", "place_labels"]
+__all__ = ["landmarks_of", "place_file", "place_labels"]
 
 _HIPS_MM = 155.4  # between the hip joints of the reference body
 
@@ -99,47 +103,79 @@ def _trunk(found: Bones, marks: dict[str, Array]) -> dict[str, Array]:
 
 def place_labels(
     labels: Volume,
-    names: Names,
+    names: Names | LabelMap,
     *,
     age_y: float | None = None,
     sex: Literal["F", "M"] | None = None,
     stature_cm: float | None = None,
-    path: str = "",
-    sha256: str = "",
-    numbering: str = "",
-    landmarks: dict[str, tuple[float, float, float]] | None = None,
+    landmarks: Mapping[str, Sequence[float]] | None = None,
 ) -> Placement:
     """Place the skeleton from a bone label map.
 
     Parameters
     ----------
-    labels, names
+    labels : Volume
         As for ``landmarks_of``.
+    names : rows (label, bone, side), or LabelMap
+        With a LabelMap the placement also remembers where the map is.
     age_y, sex, stature_cm : optional
         As for ``skeleton.place``.
-    path, sha256 : str
-        The file of the map, kept with the placement.
-    numbering : str
-        What ``names`` was read from, for the check of the numbers.
-    landmarks : dict, optional
+    landmarks : mapping, optional
         Put down by a reader, LPS mm; they win over those found in the map.
 
     Raises
     ------
     LesionmapError
-        If the map is empty, does not fit its names, or shows too little to place anything.
+        If left bones lie on the right, or the map shows too little to place anything.
     """
-    warnings = check_labels(labels, names, numbering)
-    marks = landmarks_of(labels, names) | (landmarks or {})
+    told = names if isinstance(names, LabelMap) else LabelMap("", "", names)
+    marks = {**landmarks_of(labels, told.names), **(landmarks or {})}
     if not marks:
         raise LesionmapError(
             "no landmark was found in the label map: no bone's end, joint or vertebral body lies whole inside it; "
             "give some with --landmarks"
         )
     placement = skeleton.place(marks, age_y=age_y, sex=sex, stature_cm=stature_cm)
-    return replace(
-        placement,
-        how="labels",
-        labels=skeleton.LabelMap(path, sha256, names),
-        warnings=(*warnings, *placement.warnings),
-    )
+    return replace(placement, how="labels", labels=told)
+
+
+def place_file(
+    path: str | Path,
+    names: str | Path,
+    *,
+    age_y: float | None = None,
+    sex: Literal["F", "M"] | None = None,
+    stature_cm: float | None = None,
+    landmarks: Mapping[str, Sequence[float]] | None = None,
+) -> tuple[Placement, Volume]:
+    """Read a bone label map and what its numbers mean, and place the skeleton from it.
+
+    Parameters
+    ----------
+    path : path-like
+        NIfTI or DICOM SEG of whole numbers.
+    names : str or Path
+        As for ``read_names``.
+    age_y, sex, stature_cm, landmarks : optional
+        As for ``place_labels``.
+
+    Returns
+    -------
+    Placement, Volume
+        The placement, with what looks wrong about the map among its warnings, and the map.
+
+    Raises
+    ------
+    LesionmapError
+        If the map or the names cannot be read, do not fit each other, or show too little to place anything.
+    """
+    from lesionmap.read import read_mask
+    from lesionmap.read.files import sha256_of
+
+    rows = read_names(names)
+    volume = read_mask(path)
+    warnings = check_labels(volume, rows, str(names))
+    where = str(Path(path).absolute())
+    told = LabelMap(where, sha256_of(where), rows)
+    placement = place_labels(volume, told, age_y=age_y, sex=sex, stature_cm=stature_cm, landmarks=landmarks)
+    return replace(placement, warnings=(*warnings, *placement.warnings)), volume

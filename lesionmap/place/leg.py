@@ -24,7 +24,7 @@ _FOOT = tuple(b.id for b in bones() if b.region == "foot")
 _METATARSALS = tuple(f"metatarsal_{n}" for n in range(1, 6))
 
 _HEAD_REGION = 0.3  # the head of a femur or humerus lies in this share of the bone
-_PLATEAU = 0.15  # end of a bone, as share of its breadth
+_PLATEAU = 0.3  # end of a bone, as share of its breadth
 _SECOND_RAY = 0.36  # where the second ray lies across the forefoot, from its inner edge
 _TOE_JOINT = 0.73  # where the head of the second metatarsal lies along the foot, from the heel
 
@@ -131,24 +131,16 @@ def _toe2(found: Bones, side: str, forward: Array, out: Array, heel: Array | Non
         return tip(own, forward, 0.2 * float(np.ptp(own.points @ forward)))
     front = found.only([*_TARSALS, *_METATARSALS], side)
     if front is not None and found.having("metatarsal_2", side) is not None:
-        has_toes = False
-    else:
-        front, has_toes = found.only(_FOOT, side), True
-        if front is None or heel is None or found.having("toe_2", side) is None:
-            return None
-    reach = front.points @ forward
-    if has_toes:
-        if front.edge[reach > reach.max() - 10].any():
-            return None
-        start = float(heel @ forward)
-        level = start + _TOE_JOINT * (float(reach.max()) - start)
-        ball = front.part(np.abs(reach - level) < 8.0)
-    else:
-        found_ball = tip_part(front, forward, 0.2 * float(np.ptp(reach)))
-        if found_ball is None:
-            return None
-        ball = found_ball
-    return _second_ray(ball, forward, out, whole_ray=has_toes)
+        ball = tip_part(front, forward, 0.2 * float(np.ptp(front.points @ forward)))
+        return None if ball is None else _second_ray(ball, forward, out, whole_ray=False)
+    whole = found.only(_FOOT, side)
+    if whole is None or heel is None or found.having("toe_2", side) is None:
+        return None
+    reach, start = whole.points @ forward, float(heel @ forward)
+    if whole.edge[reach > reach.max() - 10.0].any():
+        return None
+    level = start + _TOE_JOINT * (float(reach.max()) - start)
+    return _second_ray(whole.part(np.abs(reach - level) < 8.0), forward, out, whole_ray=True)
 
 
 def _second_ray(ball: Piece, forward: Array, out: Array, *, whole_ray: bool) -> Array | None:
@@ -156,7 +148,12 @@ def _second_ray(ball: Piece, forward: Array, out: Array, *, whole_ray: bool) -> 
     outwards = across(out - (out @ UP) * UP, forward)
     place = ball.points @ outwards
     inner, outer = np.percentile(place, [0.5, 99.5]).tolist()
-    at, half = inner + _SECOND_RAY * (outer - inner), max(0.09 * (outer - inner), 0.75 * ball.step)
+    half = max(0.09 * (outer - inner), 0.75 * ball.step)
+    at = inner + _SECOND_RAY * (outer - inner)
+    if not whole_ray:  # the second is the longest, beside the first
+        tries = inner + np.arange(0.34, 0.56, 0.02) * (outer - inner)
+        reach = [np.max(ball.points[np.abs(place - x) < half / 2] @ forward, initial=-np.inf) for x in tries]
+        at = float(np.mean(tries[np.array(reach) > max(reach) - 1.0]))
     ray = ball.part(np.abs(place - at) < half)
     if not len(ray.points):
         return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["pelvis"]
 
 _HIP_BONE = ("ilium", "ischium", "pubis")
+_JOINT_MM = 15.0  # two bones farther apart are no joint
 _ADULT_HEIGHT_MM = 215.0  # of the hip bone
 _ADULT_HIPS_MM = 165.0  # between the hip joints
 _ADULT_SACRUM_MM = 110.0  # its breadth
@@ -86,16 +87,15 @@ def _asis(piece: Piece, hip: Array, scale: float) -> Array | None:
 
 def _ischium(piece: Piece, hip: Array, scale: float) -> Array | None:
     """Find the tuberosity: the lowest part behind the hip joint."""
-    return tip(piece.part(piece.points[:, 1] > hip[1]), -UP, 14.0 * scale)
+    return tip(piece.part(piece.points[:, 1] > hip[1] + 8.0 * scale), -UP, 14.0 * scale)
 
 
 def _si_joint(piece: Piece, sacrum: Piece) -> Array | None:
     from scipy.spatial import cKDTree
 
-    reach = max(4.0, 1.5 * piece.step)
-    distance, _ = cKDTree(sacrum.points).query(piece.points, distance_upper_bound=reach)
-    face = piece.part(np.isfinite(distance))
-    # A joint face that the border of the map cuts has its middle elsewhere.
+    distance, _ = cKDTree(sacrum.points).query(piece.points, distance_upper_bound=_JOINT_MM)
+    face = piece.part(distance < max(4.0, 1.5 * piece.step, float(distance.min()) + max(2.0, piece.step)))
+    # A face that the border of the map cuts has its middle elsewhere.
     if len(face.points) < 8 or face.edge.any():
         return None
     return np.asarray(face.points.mean(axis=0))
@@ -131,6 +131,6 @@ def _first_body(slab: Piece, scale: float) -> Array | None:
     if promontory is None:
         return None
     offset = slab.points - promontory
-    near = (np.linalg.norm(offset[:, 1:], axis=1) < 34.0 * scale) & (offset @ BACK > -2.0)
+    near = (np.linalg.norm(offset[:, 1:], axis=1) < 38.0 * scale) & (offset @ BACK > -2.0)
     body = slab.part(near)
     return None if body.edge.any() else np.asarray(body.points.mean(axis=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ _ORDER = tuple(b.id.removeprefix("vertebra_") for b in bones() if b.id.startswit
 """C1 to L5, head to foot."""
 
 _CANAL_SHARE = 0.2  # a front part smaller than this share of the cut is no body
+_BAND_MM = 16.0  # as deep as every body is
 _STIFF = 4.0  # how much a gap of unlikely height counts against an empty disc
 
 
@@ -36,16 +38,18 @@ def spine(found: Bones, scale: float | None) -> dict[str, Array]:
         Size of the body against the reference adult, where bones beside the spine tell it.
     """
     marks: dict[str, Array] = {}
-    for keys, piece in found.pieces:
-        levels = sorted((_ORDER.index(b[9:]) for b, _ in keys if b.startswith("vertebra_")))
-        if len(levels) != len(keys):
+    held = [(sorted(_ORDER.index(b[9:]) for b, _ in keys if b.startswith("vertebra_")), len(keys), piece)
+            for keys, piece in found.pieces]  # fmt: skip
+    # From the sacrum upwards: the neck takes its size from the chest.
+    for levels, count, piece in sorted((x for x in held if x[0]), key=lambda x: (len(x[0]) > 1, -x[0][-1])):
+        if len(levels) != count:
             continue
-        if len(levels) == 1:
+        if count == 1:
             body = _body(piece)
             if body is not None and levels[0] > 0:  # C1 has no body
                 marks[_ORDER[levels[0]]] = body
         else:
-            marks |= _stretch(piece, [_ORDER[n] for n in levels], found, scale)
+            marks |= _stretch(piece, [_ORDER[n] for n in levels], found, _size(marks) or scale)
     return _axis(found, marks)
 
 
@@ -77,8 +81,20 @@ def _front(piece: Piece) -> Array | None:
     chosen = min(major, key=lambda n: float(np.argwhere(parts == n)[:, 0].mean()))
     if slab.edge[parts[tuple(cells.T)] == chosen].any():
         return None
-    inside = np.argwhere(parts == chosen) * piece.step + low
+    inside = np.argwhere(_without_arch(parts == chosen)) * piece.step + low
     return np.column_stack([np.full(len(inside), x), inside])
+
+
+def _without_arch(cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep of a midline cut (rows run to the back) what lies before its first waist: the canal, in a coarse map."""
+    heights = cut.sum(axis=1)
+    rows = np.flatnonzero(heights)
+    body = float(np.median(heights[rows[: max(len(rows) // 3, 2)]]))
+    waist = [r for r in rows[rows > rows[0] + 0.6 * body] if heights[r] < 0.6 * body]
+    kept = cut.copy()
+    if waist:
+        kept[waist[0] :] = False
+    return kept
 
 
 def _body(piece: Piece) -> Array | None:
@@ -102,20 +118,42 @@ def _stretch(piece: Piece, levels: Sequence[str], found: Bones, scale: float | N
     size of the body is known.
     """
     z, front, fill = _profile(piece)
-    ends = [bool(piece.edge[near].any()) for near in _ends(piece, z)]
-    whole = not any(ends)
-    if levels[-1] == "L5" and len(levels) > 12 and (not whole or "C1" in levels):
-        stands = found.having("sacrum", "midline") is not None and not ends[0]
-        if not stands or scale is None:
+    lower, upper = (bool(piece.edge[near].any()) for near in _ends(piece, z))
+    upwards = list(reversed(levels))
+    if levels[-1] == "L5" and len(levels) > 12:
+        if lower or scale is None or found.having("sacrum", "midline") is None:
             return {}
-        heights = _from_below(z, fill, list(reversed(levels)), scale)
-    elif whole:
-        pitch = _pitch(list(reversed(levels)))
-        heights = dict(zip(reversed(levels), _middles(_discs(z, fill, pitch * (z[-1] - z[0]) / pitch.sum())[0], z),
-                           strict=True))  # fmt: skip
-    else:
+        heights = _from_below(z, fill, upwards, scale)
+    elif lower or upper:
         return {}
+    else:
+        heights = _known(z, fill, upwards, scale)
     return {name: _centre_at(piece, height, z, front) for name, height in heights.items() if name not in ("C1", "C2")}
+
+
+def _size(marks: dict[str, Array]) -> float | None:
+    """Give the size of the upper chest's vertebrae against those of the reference body, where they are known."""
+    if not {"T1", "T4"} <= marks.keys():
+        return None
+    reference = anatomy.table()["reference"]
+    return float(
+        np.linalg.norm(marks["T1"] - marks["T4"]) / np.linalg.norm(np.subtract(*(reference[n] for n in ("T1", "T4"))))
+    )
+
+
+def _known(z: Array, fill: Array, upwards: Sequence[str], scale: float | None) -> dict[str, float]:
+    """Part a stretch that is in the map as a whole; its ends are bone, without half a disc."""
+    pitch = _pitch(upwards)
+    share = np.where([name[0] == "L" for name in upwards], 0.22, 0.14)
+    pitch[0] *= 1.0 - share[0] / 2
+    if upwards[-1] != "C1":
+        pitch[-1] *= 1.0 - share[-1] / 2
+        pitch *= (z[-1] - z[0]) / pitch.sum()
+    else:  # how high dens and atlas reach differs: the neck is measured from below
+        pitch *= (z[-1] - z[0]) / pitch.sum() if scale is None else scale
+        pitch[-1] = max(z[-1] - z[0] - pitch[:-1].sum(), 0.3 * pitch[-1])
+    middles = _middles(_discs(z, fill, pitch)[0], z)
+    return dict(zip(upwards, middles, strict=True))
 
 
 def _ends(piece: Piece, z: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -125,7 +163,7 @@ def _ends(piece: Piece, z: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 def _profile(piece: Piece) -> tuple[Array, Array, Array]:
     """Give heights, the front of the bodies there, and how full the front of the spine is, from 0 (disc) to 1."""
-    from scipy.ndimage import binary_fill_holes, gaussian_filter1d, percentile_filter
+    from scipy.ndimage import binary_fill_holes, gaussian_filter1d
 
     x = _midline_x(piece)
     slab = piece.points[np.abs(piece.points[:, 0] - x) < max(5.0, 0.75 * piece.step)]
@@ -134,15 +172,28 @@ def _profile(piece: Piece) -> tuple[Array, Array, Array]:
     image = np.zeros(cells.max(axis=0) + 1, dtype=bool)
     image[tuple(cells.T)] = True
     image = np.asarray(binary_fill_holes(image))
-    first = np.where(image.any(axis=0), image.argmax(axis=0), image.shape[0]).astype(float)
-    window = max(int(round(30.0 / piece.step)), 3)
-    front = gaussian_filter1d(percentile_filter(first, 20, size=window, mode="nearest"), 5.0 / piece.step)
-    depth = max(int(round(16.0 / piece.step)), 2)
-    fill = np.array([image[max(int(f), 0) : int(f) + depth, k].mean() for k, f in enumerate(front)])
+    front = _bodies_front(image, piece.step)
+    depth = max(round(_BAND_MM / piece.step), 2)
+    fill = np.array([image[max(int(f), 0) : max(int(f), 0) + depth, k].mean() for k, f in enumerate(front)])
     z = low[1] + np.arange(image.shape[1]) * piece.step
     on = np.flatnonzero(fill > 0.3)
     kept = slice(int(on[0]), int(on[-1]) + 1)
     return z[kept], low[0] + front[kept] * piece.step, gaussian_filter1d(fill, 0.7)[kept]
+
+
+def _bodies_front(image: NDArray[np.bool_], step: float) -> Array:
+    """Give the row where the bodies begin, for each height: a smooth curve that leaves out discs and arches."""
+    first = image.argmax(axis=0).astype(float)
+    use = image.any(axis=0)
+    place = np.linspace(-1.0, 1.0, image.shape[1])
+    length = image.shape[1] * step
+    fit = np.polynomial.Polynomial.fit(place[use], first[use], 1, domain=[-1, 1])
+    for degree in (1, 1, 2, 2, 2, 3, 3, 3, 3, 3) + ((5, 5, 5) if length > 300.0 else ()):
+        # Where the front is empty, what comes first lies far behind: discs less so, arches more.
+        late = first - fit(place)
+        near = use & (late < max(np.quantile(late[use], 0.5), 4.0 / step))
+        fit = np.polynomial.Polynomial.fit(place[near], first[near], degree, domain=[-1, 1])
+    return np.asarray(fit(place))
 
 
 def _midline_x(piece: Piece) -> Array:
@@ -195,7 +246,7 @@ def _discs(z: Array, fill: Array, pitch: Array) -> tuple[list[int], float]:
 
 
 def _middles(at: Sequence[int], z: Array) -> list[float]:
-    return [float(z[a] + z[b]) / 2 for a, b in zip(at[:-1], at[1:], strict=True)]
+    return [float(z[a] + z[b]) / 2 for a, b in pairwise(at)]
 
 
 def _from_below(z: Array, fill: Array, upwards: Sequence[str], scale: float) -> dict[str, float]:

@@ -56,8 +56,8 @@ def chest(found: Bones, spine: Mapping[str, Array]) -> dict[str, Array]:
         clavicle = found.only(["clavicle"], side)
         if clavicle is not None:
             axis = long_axis(clavicle.points, out)
-            result[f"sc_joint_{side}"] = tip(clavicle, -axis, 6.0)
-            result[f"ac_joint_{side}"] = tip(clavicle, axis, 6.0)
+            result[f"sc_joint_{side}"] = tip(clavicle, -axis, 3.0)
+            result[f"ac_joint_{side}"] = tip(clavicle, axis, 3.0)
     return {name: point for name, point in result.items() if point is not None}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["MarkRow", "read_landmarks", "read_markers", "read_points", "read_reading", "read_rows", "read_sites"]
 
 _XYZ = ("x_lps_mm", "y_lps_mm", "z_lps_mm")
+_OPTIONAL = ("site", "certainty", "track", "answer", "note", "series")
+_FARTHEST_MM = 1e6
+_LONGEST_BODY_MM = 3000.0
+_TRUNK = ("mandible_angle", "sc_joint", "ac_joint", "shoulder", "asis", "si_joint", "hip", "ischium")
+_SIDE_TOLERANCE_MM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +54,56 @@ def read_rows(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
     Parameters
     ----------
     path : str or Path
-        UTF-8, with or without a byte order mark; empty lines are skipped.
+        UTF-8, with or without a byte order mark; empty lines are skipped, capitals in the heading do not matter.
     needed : sequence of str
         Columns that must be there; others may be.
 
     Raises
     ------
     LesionmapError
-        If it is not such a file, a column is missing or there is no row.
+        If it is not such a file, a column is missing, twice or misspelt, a row has too many cells, or there is none.
     """
     path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows = [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
-            heading = [name.strip() for name in reader.fieldnames or ()]
+            lines = [[cell.strip() for cell in line] for line in csv.reader(stream, strict=True)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise LesionmapError(f"{path}: a CSV file in UTF-8 was expected ({error})") from error
     except OSError as error:
         raise LesionmapError(f"{path} cannot be read ({error.strerror})") from error
-    missing = [name for name in needed if name not in heading]
-    if missing:
-        raise LesionmapError(
-            f"{path}: columns {','.join(needed)} were expected, {', '.join(missing)} missing; "
-            f"the first line reads {','.join(heading) or 'nothing'!r}"
-        )
-    rows = [row for row in rows if any(row.values())]
+    filled = [(n, line) for n, line in enumerate(lines, start=1) if any(line)]
+    heading = [name.casefold() for name in filled[0][1]] if filled else []
+    _check_heading(heading, needed, path)
+    rows = []
+    for n, line in filled[1:]:
+        if any(line[len(heading) :]):
+            raise LesionmapError(
+                f"{path}: {len(heading)} cells were expected in line {n}, as in the heading, got {len(line)}; "
+                'put a cell that holds a comma into double quotes ("a, b")'
+            )
+        cells = line + [""] * (len(heading) - len(line))
+        rows.append(dict(zip(heading, cells, strict=False)))
     if not rows:
         raise LesionmapError(f"{path}: at least one row under the heading was expected, got none")
     return rows
+
+
+def _check_heading(heading: Sequence[str], needed: Sequence[str], path: Path) -> None:
+    """Refuse a heading that lacks a column, has one twice, or has one that is only nearly right."""
+    missing = [name for name in needed if name not in heading]
+    if missing:
+        hint = "; separate the cells by commas, not semicolons" if ";" in "".join(heading) else ""
+        raise LesionmapError(
+            f"{path}: columns {','.join(needed)} were expected, {', '.join(missing)} missing; "
+            f"the first line reads {','.join(heading) or 'nothing'!r}{hint}"
+        )
+    known = (*needed, *_OPTIONAL)
+    for name in heading:
+        if name in known and list(heading).count(name) > 1:
+            raise LesionmapError(f"{path}: column {name!r} occurs twice; each may stand once")
+        near = [] if name in known else get_close_matches(name, known, n=1, cutoff=0.8)
+        if near:
+            raise LesionmapError(f"{path}: column {name!r} is not known; {near[0]!r} is; correct the heading")
 
 
 def _xyz(row: Mapping[str, str], path: str | Path, who: str) -> tuple[float, float, float]:
@@ -88,6 +115,8 @@ def _xyz(row: Mapping[str, str], path: str | Path, who: str) -> tuple[float, flo
             value = math.nan
         if not math.isfinite(value):
             raise LesionmapError(f"{path}: {name} of {who} must be a number in mm, got {row[name]!r}")
+        if abs(value) > _FARTHEST_MM:
+            raise LesionmapError(f"{path}: {name} of {who} must lie within a kilometre (1e6 mm), got {row[name]!r}")
         values.append(value)
     x, y, z = values
     return x, y, z
@@ -107,7 +136,27 @@ def read_landmarks(path: str | Path) -> dict[str, tuple[float, float, float]]:
     """Read ``name,x_lps_mm,y_lps_mm,z_lps_mm``: name → LPS mm, in the order of the file."""
     rows = read_rows(path, ("name", *_XYZ))
     _once([row["name"] for row in rows], path, "name")
-    return {row["name"]: _xyz(row, path, row["name"]) for row in rows}
+    landmarks = {row["name"]: _xyz(row, path, row["name"]) for row in rows}
+    _check_body(landmarks, path)
+    return landmarks
+
+
+def _check_body(landmarks: Mapping[str, tuple[float, float, float]], path: str | Path) -> None:
+    """Refuse landmarks that are no body in LPS mm: too long, or with its left side on the right."""
+    places = np.array(list(landmarks.values()))
+    longest = float(np.linalg.norm(np.ptp(places, axis=0)))
+    if longest > _LONGEST_BODY_MM:
+        raise LesionmapError(
+            f"{path}: landmarks of one body in mm were expected, these span {longest:,.0f} mm; "
+            "check the unit and the decimal points"
+        )
+    pairs = [(f"{name}_left", f"{name}_right") for name in _TRUNK]
+    apart = [landmarks[a][0] - landmarks[b][0] for a, b in pairs if a in landmarks and b in landmarks]
+    if apart and float(np.median(apart)) < -_SIDE_TOLERANCE_MM:
+        raise LesionmapError(
+            f"{path}: LPS mm were expected, where x grows towards the patient's left, but here the left side lies on "
+            "the right; change the signs of x and y if these are RAS, or exchange left and right"
+        )
 
 
 def read_points(path: str | Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:

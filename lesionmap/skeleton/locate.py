@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ from lesionmap.skeleton.segments import Coordinates, coordinates
 from lesionmap.skeleton.shape import Tube, pose
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import ArrayLike, NDArray
     from scipy.spatial import cKDTree
 
@@ -31,7 +34,12 @@ _CHUNK = 50_000  # points at a time: the search and numpy let other threads work
 _NEIGHBOURS = 6  # balls looked at for the best of the first bone and of any other
 _TOUCH_MM = 5.0  # a placed physis is known to some millimetres; farther than this a lesion spares it (assumed)
 _CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either side; less is the edge of a voxel
+_BESIDE_MM = (1.5, 3.0, 5.0)  # how far beside a labelled bone a point is still taken for it (assumed)
 _BLUR_MM = 6.0  # how surely a placed surface is known, for the confidence (assumed)
+
+_WAYS = np.array([w for w in product((-1.0, 0.0, 1.0), repeat=3) if abs(w[0]) + abs(w[1]) + abs(w[2]) != 2 and any(w)])
+_WAYS /= np.linalg.norm(_WAYS, axis=1, keepdims=True)
+_WAYS.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,9 +184,10 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
 
 
 def _located(points: NDArray[np.float64], placement: Placement, labels: Volume | None) -> Located:
-    balls, surface = _nearest(points, placement)
-    if labels is not None:
-        balls, surface = _labelled(points, placement, labels, balls, surface)
+    if labels is None:
+        balls, surface = _nearest(points, placement)
+    else:
+        balls, surface = _labelled(points, placement, labels)
     where = coordinates(points, balls[:, 0], placement)
     gap = np.clip(surface[:, 1] - surface[:, 0], 0.0, 60.0)
     confidence = 1.0 / (1.0 + np.exp(-gap / _BLUR_MM)) * np.exp(-np.clip(surface[:, 0], 0.0, None) / (2 * FAR_MM))
@@ -187,27 +196,42 @@ def _located(points: NDArray[np.float64], placement: Placement, labels: Volume |
 
 
 def _labelled(
-    points: NDArray[np.float64],
-    placement: Placement,
-    labels: Volume,
-    balls: NDArray[np.int_],
-    surface: NDArray[np.float64],
+    points: NDArray[np.float64], placement: Placement, labels: Volume
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
-    """Where the label map names bones, take the nearest ball of one of these bones."""
-    posed, values = pose(placement), _values_at(labels, points)
-    balls, surface = balls.copy(), surface.copy()
-    named = _named(placement)
+    """Where the label map names bones, take the nearest ball of one of these bones; elsewhere, the nearest of all.
+
+    A point just outside a labelled bone belongs to that bone: labels know its surface better than the skeleton does.
+    """
+    named, posed = _named(placement), pose(placement)
+    balls, surface = np.full((len(points), 2), -1), np.full((len(points), 2), np.inf)
+    values = _values_at(labels, points)
+    free = np.flatnonzero(~np.isin(values, list(named)))
+    balls[free], surface[free] = _nearest(points[free], placement)
+    beside = free[surface[free, 0] < _BESIDE_MM[-1] + 2 * _BLUR_MM]
+    values[free] = 0
+    values[beside], gap_mm = _values_beside(labels, points[beside], named)
+    surface[values > 0, 0] = -np.inf
+    surface[beside, 0] = np.where(values[beside] > 0, gap_mm, surface[beside, 0])
     for value in np.unique(values[values > 0]).tolist():
-        if value not in named:
-            continue
         rows = np.flatnonzero(values == value)
         allowed = np.array([_bone_and_side(tube) in named[value] for tube in posed.tubes])
         mine = np.flatnonzero(allowed[posed.tube])
-        if len(mine):
-            near = _least_power(points[rows], posed.centres[mine], posed.radii[mine])
-            balls[rows, 0] = mine[near]
-            surface[rows, 0] = -np.inf
+        balls[rows, 0] = mine[_least_power(points[rows], posed.centres[mine], posed.radii[mine])]
     return balls, surface
+
+
+def _values_beside(
+    labels: Volume, points: NDArray[np.float64], named: Collection[int]
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Give for points on no bone's label the nearest bone's label within some millimetres (else 0), and how near."""
+    values, gap_mm = np.zeros(len(points), dtype=int), np.full(len(points), np.inf)
+    for reach in _BESIDE_MM:
+        for way in _WAYS:
+            open_rows = np.flatnonzero(values == 0)
+            seen = _values_at(labels, points[open_rows] + reach * way)
+            hit = np.isin(seen, list(named))
+            values[open_rows[hit]], gap_mm[open_rows[hit]] = seen[hit], reach
+    return values, gap_mm
 
 
 def _least_power(

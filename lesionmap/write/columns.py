@@ -43,7 +43,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "sites": "All sites of the lesion, joined by ;",
         "series": "Series on which it was measured.",
         "signal_max": "Largest signal inside the mask, in units of the image.",
-        "why_not_measured": "Why there is no volume.",
+        "why_not_measured": "Why the volume, or the ratio of signals, is missing.",
         "change_reason": "Why the state is what it is.",
         "rule": "Counting rule of this table.",
         "n_lesions": "Lesions counted in this visit.",

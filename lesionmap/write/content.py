@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from lesionmap import __version__
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import imaged, known, regions, sites
-from lesionmap.write.rows import tally_words, threshold_words
+from lesionmap.write.rows import is_read, tally_words, threshold_words
 from lesionmap.write.style import STATE_STYLE, state_style
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def _counts(results: Results) -> Section:
         key = facts.visit.key
         total = results.counts[key].total
         states = [sum(_state(course, key) == name for course in results.courses) for name in used]
-        figures = (total.lesions, total.bones, total.sites, *states)
+        tally = (total.lesions, total.bones, total.sites) if is_read(facts) else (UNKNOWN,) * 3
+        figures = (*tally, *states)
         age = UNKNOWN if facts.visit.age_y is None else f"{facts.visit.age_y:.1f}"
         rows.append((Cell(key), Cell(age, number=True), *(Cell(str(n), number=True) for n in figures)))
     header = ("visit", "age, years", "lesions", "bones", "sites", *(state_style(name).words for name in used))
@@ -142,7 +143,8 @@ def _counts(results: Results) -> Section:
         for key, found in results.counts.items()
         if found.total != found.without_hands_feet
     ]
-    below = (results.rule.sentence, *apart, "States count tracks, whether they are counted as lesions or not.")
+    unread = [f"{facts.visit.key}: nothing marked." for facts in results.visits if not is_read(facts)]
+    below = (results.rule.sentence, *apart, *unread, "States count tracks, whether they are counted as lesions or not.")
     return Section("Counts", table=Table(header, tuple(rows), tuple(map(_longest, header))), below=below)
 
 

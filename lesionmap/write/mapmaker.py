@@ -10,7 +10,7 @@ import numpy as np
 
 from lesionmap.skeleton import Site, imaged, known, locate, map_points, map_site, sites
 from lesionmap.write.mapmodel import MapDot, MapPanel, dot_radius_mm
-from lesionmap.write.rows import tally_words
+from lesionmap.write.rows import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def _panel(results: Results, facts: VisitFacts) -> MapPanel:
     panel = MapPanel(
         visit=visit.key,
         title=f"{visit.key}{age}",
-        count=tally_words(results.counts[visit.key]) + unknown,
+        count=count_words(results, facts) + unknown,
         rule=results.rule.sentence,
         not_imaged=not_imaged,
         partly=partly,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lesionmap.measure import Count, Measurement
     from lesionmap.write.results import Results
 
-__all__ = ["comparison_columns", "comparison_rows", "lesion_rows", "notes"]
+__all__ = ["comparison_columns", "comparison_rows", "count_words", "is_read", "lesion_rows", "notes", "tally_words"]
 
 _AND = ";"
 
@@ -132,7 +132,7 @@ def comparison_rows(results: Results) -> list[dict[str, Any]]:
 
 def notes(results: Results) -> tuple[str, ...]:
     """Give what must be told beside a table: the rule, the counts under it, the thresholds, how unknown is written."""
-    counts = [f"{key}: {tally_words(found)}." for key, found in results.counts.items()]
+    counts = [f"{facts.visit.key}: {count_words(results, facts)}." for facts in results.visits]
     return (results.rule.sentence, *counts, threshold_words(results))
 
 
@@ -158,6 +158,16 @@ def tally_words(found: Count) -> str:
     if part == whole:
         return words
     return f"{words}; without hands and feet {_tally_words(part.lesions, part.bones, part.sites)}"
+
+
+def count_words(results: Results, facts: VisitFacts) -> str:
+    """Say the count of a visit; where nothing was marked or answered, nobody knows whether it was read."""
+    return tally_words(results.counts[facts.visit.key]) if is_read(facts) else "nothing marked"
+
+
+def is_read(facts: VisitFacts) -> bool:
+    """Say whether the reader left a mark, an answer or a signature in the visit: without one, 0 is not a count."""
+    return bool(facts.lesion_map.lesions or facts.lesion_map.answers or facts.lesion_map.signed)
 
 
 def _tally_words(lesions: int, bones: int, sites: int) -> str:
