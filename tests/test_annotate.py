@@ -270,6 +270,12 @@ def test_each_label_is_a_lesion_and_a_mask_of_ones_is_split() -> None:
     assert len(lesions_from_mask(ones, kind="labels")) == 1
 
 
+def test_a_mask_of_255_as_image_programs_write_it_is_split_like_one_of_ones() -> None:
+    array = np.zeros(GRID.shape, dtype=np.uint8)
+    array[0, 0, 0] = array[3, 5, 9] = 255
+    assert len(lesions_from_mask(Volume(array, GRID))) == 2
+
+
 def test_masks_that_hold_no_lesion_or_no_labels_are_refused() -> None:
     with pytest.raises(LesionmapError, match="the mask has no voxel that is not 0; expected one or more lesions"):
         lesions_from_mask(Volume(np.zeros(GRID.shape), GRID))

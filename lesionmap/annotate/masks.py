@@ -29,7 +29,8 @@ def lesions_from_mask(volume: Volume, *, kind: Literal["auto", "labels", "compon
         Whole numbers; 0 is no lesion.
     kind : str
         labels: each value is one lesion. components: values are not looked at, and each 26-neighbour component is
-        one lesion. auto: components if 1 is the only value beside 0, else labels.
+        one lesion. auto: components if 1 (or 255, as image programs write "set") is the only value beside 0, else
+        labels.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def lesions_from_mask(volume: Volume, *, kind: Literal["auto", "labels", "compon
         raise LesionmapError(
             "a mask holds whole numbers, 0 for no lesion, got values with fractions; save it as a label map"
         )
-    apart = kind == "components" or (kind == "auto" and bool(np.all(values == 1)))
+    apart = kind == "components" or (kind == "auto" and bool(np.all(values == 1) or np.all(values == 255)))
     labels = _components(voxels) if apart else values
     return [Mask.of_voxels(group, volume.grid) for group in _grouped(voxels, labels)]
 

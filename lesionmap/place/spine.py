@@ -128,7 +128,8 @@ def _stretch(piece: Piece, levels: Sequence[str], found: Bones, scale: float | N
         return {}
     else:
         heights = _known(z, fill, upwards, scale)
-    return {name: _centre_at(piece, height, z, front) for name, height in heights.items() if name not in ("C1", "C2")}
+    centres = {name: _centre_at(piece, height, z, front) for name, height in heights.items()}
+    return {name: point for name, point in centres.items() if name not in ("C1", "C2") and np.isfinite(point).all()}
 
 
 def _size(marks: dict[str, Array]) -> float | None:
@@ -269,7 +270,9 @@ def _centre_at(piece: Piece, height: float, z: Array, front: Array) -> Array:
 
     near = piece.points[np.abs(piece.points[:, 2] - height) < max(4.0, piece.step)]
     face = float(np.interp(height, z, front))
-    forward = near[near[:, 1] < face + 15.0]
+    if not len(near):
+        return np.full(3, np.nan)
+    forward = near[near[:, 1] <= np.percentile(near[:, 1], 35)]
     x = float((forward[:, 0].min() + forward[:, 0].max()) / 2)
     line = near[np.abs(near[:, 0] - x) < max(4.0, 0.75 * piece.step), 1]
     cells = np.unique(np.rint((line - line.min()) / piece.step).astype(int)) if len(line) else np.array([0])

@@ -53,8 +53,13 @@ def legend_items(panels: Sequence[MapPanel], skeleton_in: float) -> tuple[Item, 
     states = {dot.state if dot.state in STATE_STYLE else "marked" for dot in dots}
     items = [Item(STATE_STYLE[name].words, replace(_KEY, state=name)) for name in STATE_STYLE if name in states]
     measured = [dot.volume_ml for dot in dots if dot.volume_ml is not None]
+    crowded = any(dot.radius_mm < dot_radius_mm(dot.volume_ml) - 0.1 for dot in dots)
     items += [
-        Item(f"{volume:g} ml", radius_in=dot_radius_mm(volume) * skeleton_in / REFERENCE_MM, size_key=True)
+        Item(
+            f"{volume:g} ml" + (" (smaller in a crowd)" if crowded and volume == 10.0 else ""),
+            radius_in=dot_radius_mm(volume) * skeleton_in / REFERENCE_MM,
+            size_key=True,
+        )
         for volume in (0.1, 1.0, 10.0)
         if measured
     ]

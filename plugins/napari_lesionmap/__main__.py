@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari import Viewer
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,9 +24,18 @@ def main(arguments: list[str] | None = None) -> None:
     # The window's title is napari's own: it never names a patient.
     viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
     _, dock = viewer.window.add_plugin_dock_widget("lesionmap", "lesionmap")
+    _fill_the_screen(viewer)
     if given.study:
         dock.visits.open_study(given.study, patient=given.patient, last=True)
     napari.run()
+
+
+def _fill_the_screen(viewer: Viewer) -> None:
+    """Give the window the room that there is, 1600 by 1000 at most; napari begins with a small one."""
+    from qtpy.QtGui import QGuiApplication
+
+    room = QGuiApplication.primaryScreen().availableGeometry()
+    viewer.window.resize(min(1600, room.width()), min(1000, room.height()))
 
 
 if __name__ == "__main__":
