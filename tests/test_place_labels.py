@@ -241,3 +241,18 @@ def test_a_ct_of_the_belly() -> None:
     placed = {mark.name for mark in placement.landmarks if mark.placed}
     assert {"hip_left", "hip_right", "asis_left", "L5", "L1", "S1", "coccyx"} <= placed
     assert not {"knee_left", "ischium_left", "T11", "pubis"} & placed
+
+
+def test_levels_are_counted_in_a_label_of_the_whole_spine() -> None:
+    true = truth()
+    whole = landmarks_of(renumbered("total_mr"), read_names("total_mr"))
+    assert {"C7", "T1", "T9", "L5"} <= set(whole)
+    for name, xyz in whole.items():
+        if name[1:].isdigit() and name[0] in "CTL":
+            assert abs(xyz[2] - true[name][2]) < 5.0, name
+    cut = crop(renumbered("total_mr"), top_lps_mm=float(true["T7"][2]))
+    seen = {n: xyz for n, xyz in landmarks_of(cut, read_names("total_mr")).items() if n[0] in "CTL" and n[1:].isdigit()}
+    assert set(seen) == {"T12", "L1", "L2", "L3", "L4", "L5"}
+    assert max(abs(xyz[2] - true[n][2]) for n, xyz in seen.items()) < 5.0
+    lost = crop(cut, bottom_lps_mm=float(true["L3"][2]))
+    assert not any(n[0] in "CTL" and n[1:].isdigit() for n in landmarks_of(lost, read_names("total_mr")))

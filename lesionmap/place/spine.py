@@ -24,6 +24,7 @@ _ORDER = tuple(b.id.removeprefix("vertebra_") for b in bones() if b.id.startswit
 """C1 to L5, head to foot."""
 
 _CANAL_SHARE = 0.2  # a front part smaller than this share of the cut is no body
+_FROM_SACRUM = ("L5", "L4", "L3", "L2", "L1", "T12")  # levels that may be counted up from the sacrum
 _BAND_MM = 16.0  # as deep as every body is
 _STIFF = 4.0  # how much a gap of unlikely height counts against an empty disc
 
@@ -120,15 +121,14 @@ def _stretch(piece: Piece, levels: Sequence[str], found: Bones, scale: float | N
     z, front, fill = _profile(piece)
     lower, upper = (bool(piece.edge[near].any()) for near in _ends(piece, z))
     upwards = list(reversed(levels))
-    if levels[-1] == "L5" and len(levels) > 12:
-        if lower or scale is None or found.having("sacrum", "midline") is None:
-            return {}
-        heights = _from_below(z, fill, upwards, scale)
-    elif lower or upper:
+    if lower or (upper and (levels[-1] != "L5" or scale is None or found.having("sacrum", "midline") is None)):
         return {}
-    else:
-        heights = _known(z, fill, upwards, scale)
-    centres = {name: _centre_at(piece, height, z, front) for name, height in heights.items()}
+    heights = _from_below(z, fill, upwards, scale) if upper and scale is not None else _known(z, fill, upwards, scale)
+    pitch = np.abs(np.gradient(list(heights.values()))) if len(heights) > 1 else np.full(len(heights), 25.0)
+    centres = {
+        name: _centre_at(piece, height, float(own), float(np.interp(height, z, front)))
+        for (name, height), own in zip(heights.items(), pitch, strict=True)
+    }
     return {name: point for name, point in centres.items() if name not in ("C1", "C2") and np.isfinite(point).all()}
 
 
@@ -231,9 +231,10 @@ def _discs(z: Array, fill: Array, pitch: Array) -> tuple[list[int], float]:
     cost = np.full(n, np.inf)
     cost[0] = 0.0
     came: list[NDArray[np.int_]] = []
+    hollow = _emptiest_within(fill)
     for k, expected in enumerate(pitch.tolist()):
         gap = (z[None, :] - z[:, None]) / expected
-        step = np.where((gap > 0.55) & (gap < 1.6), _STIFF * (gap - 1.0) ** 2, np.inf)
+        step = np.where((gap > 0.55) & (gap < 1.6), _STIFF * (gap - 1.0) ** 2 + hollow, np.inf)
         total = cost[:, None] + step + (fill[None, :] if k < len(pitch) - 1 else 0.0)
         came.append(total.argmin(axis=0))
         cost = total.min(axis=0)
@@ -244,6 +245,17 @@ def _discs(z: Array, fill: Array, pitch: Array) -> tuple[list[int], float]:
     for back in reversed(came):
         at.append(int(back[at[-1]]))
     return at[::-1], float(cost[-1]) / len(pitch)
+
+
+def _emptiest_within(fill: Array) -> Array:
+    """Give for each stretch [a, b] how empty its emptiest place away from the ends is: a disc that was passed over."""
+    n = len(fill)
+    empty = np.zeros((n, n))
+    for a in range(n):
+        for b in range(a + 4, min(a + 60, n)):
+            margin = max((b - a) // 4, 1)
+            empty[a, b] = 1.0 - fill[a + margin : b - margin + 1].min()
+    return empty
 
 
 def _middles(at: Sequence[int], z: Array) -> list[float]:
@@ -261,15 +273,18 @@ def _from_below(z: Array, fill: Array, upwards: Sequence[str], scale: float) -> 
         at, cost = _discs(z[:end], fill[:end], _pitch(upwards[:count]) * size)
         if cost < best[0]:
             best = cost, dict(zip(upwards[: count - 1], _middles(at, z)[: count - 1], strict=True))
-    return best[1]
+    # Every level may be counted wrong by one, and the next ones with it: only the lowest are honest.
+    return {name: height for name, height in best[1].items() if name in _FROM_SACRUM}
 
 
-def _centre_at(piece: Piece, height: float, z: Array, front: Array) -> Array:
-    """Give the centre of the body at a height: in the midline, half a body behind its front."""
+def _centre_at(piece: Piece, height: float, pitch: float, face: float) -> Array:
+    """Give the centre of the body at a height: in the midline, half a body behind its front.
+
+    ``pitch``: height of a vertebra with its disc; a body is about as deep. ``face``: y of the front, about.
+    """
     from scipy.ndimage import binary_fill_holes
 
     near = piece.points[np.abs(piece.points[:, 2] - height) < max(4.0, piece.step)]
-    face = float(np.interp(height, z, front))
     if not len(near):
         return np.full(3, np.nan)
     forward = near[near[:, 1] <= np.percentile(near[:, 1], 35)]
@@ -279,5 +294,5 @@ def _centre_at(piece: Piece, height: float, z: Array, front: Array) -> Array:
     filled = np.asarray(binary_fill_holes(np.isin(np.arange(cells.max() + 1), cells)))
     run = int(np.argmin(np.append(filled, False)))
     first = float(line.min()) if len(line) else face
-    depth = (run - 1) * piece.step if 12.0 <= (run - 1) * piece.step <= 45.0 else 26.0
+    depth = float(np.clip((run - 1) * piece.step, 0.75 * pitch, 1.1 * pitch))
     return np.array([x, first + depth / 2, height])
