@@ -133,6 +133,19 @@ def test_demo_again_needs_overwrite(out: Path) -> None:
     assert (ran.code, "--overwrite" in ran.line) == (1, True)
 
 
+def test_a_study_that_somebody_read_in_is_kept_aside(tmp_path: Path) -> None:
+    from lesionmap.cli.demo import prepare
+    from lesionmap.store import Study
+    from lesionmap.visits import Patient
+
+    with Study.open(str(tmp_path / "study.lesionmap"), create=True) as open_in_a_window:
+        open_in_a_window.add_patient(Patient("MINE"))
+        assert not prepare(tmp_path, overwrite=True).exists()
+        open_in_a_window.add_patient(Patient("LATER"))
+    with Study.open(str(tmp_path / "study.1.lesionmap")) as kept:
+        assert {patient.id for patient in kept.patients()} == {"MINE", "LATER"}
+
+
 def test_nothing_but_the_phantom_reads_the_facts() -> None:
     root = Path(__file__).resolve().parents[1] / "lesionmap"
     readers = [path for path in root.rglob("*.py") if "facts.json" in path.read_text(encoding="utf-8")]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +76,8 @@ def has_display() -> bool:
 def prepare(output: Path, *, overwrite: bool) -> Path:
     """Make the folder for the results, and give the path of its study.
 
+    A study that is there already is moved aside, never deleted: somebody may have read in it, or have it open.
+
     Raises
     ------
     LesionmapError
@@ -85,8 +88,13 @@ def prepare(output: Path, *, overwrite: bool) -> Path:
     if there and not overwrite:
         raise LesionmapError(f"{output} holds {there[0]} already; choose another folder with -o, or say --overwrite")
     study = output / OUTPUTS[0]
-    for ending in ("", "-wal", "-shm"):
-        study.with_name(study.name + ending).unlink(missing_ok=True)
+    if study.exists():
+        kept = next(p for n in count(1) if not (p := study.with_name(f"study.{n}.lesionmap")).exists())
+        for ending in ("-shm", "-wal", ""):  # SQLite finds its side files by the study's name
+            beside = study.with_name(study.name + ending)
+            if beside.exists():
+                beside.rename(kept.with_name(kept.name + ending))
+        say(f"the earlier study is kept as {kept}")
     return study
 
 
