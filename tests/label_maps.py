@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +14,12 @@ from lesionmap.place.names import members
 from lesionmap.skeleton import bones
 from lesionmap.space import Grid, Volume
 
-__all__ = ["EVERY_BONE", "child", "crop", "label_map", "renumbered"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lesionmap.phantom.shapes import Shape
+
+__all__ = ["EVERY_BONE", "child", "crop", "label_map", "map_of", "renumbered"]
 
 EVERY_BONE: tuple[tuple[int, str, str], ...] = tuple(
     (n, b, s) for n, (b, s) in enumerate(((b.id, s) for b in bones() for s in b.sides), start=1)
@@ -29,20 +36,24 @@ def child() -> Body:
 @cache
 def label_map() -> Volume:
     """Give all her bones, each with its own number, on a left-handed grid of 4 × 3.5 × 4 mm."""
-    shapes = child().shapes
+    return map_of(child(), child().shapes, (4.0, 3.5, 4.0))
+
+
+def map_of(body_: Body, shapes: Sequence[Shape], spacing_mm: tuple[float, float, float]) -> Volume:
+    """Give some bones of a body, each with its own number, on a left-handed grid around them."""
     low = np.min([s.form.box[0] for s in shapes], axis=0) - 10.0
     high = np.max([s.form.box[1] for s in shapes], axis=0) + 10.0
-    step = np.array([4.0, 3.5, 4.0])
+    step = np.array(spacing_mm)
     n = np.ceil((high - low) / step).astype(int)
-    matrix = np.diag([-4.0, 3.5, 4.0, 1.0])
-    matrix[:3, 3] = [low[0] + 4.0 * (n[0] - 1), low[1], low[2]]
+    matrix = np.diag([-step[0], step[1], step[2], 1.0])
+    matrix[:3, 3] = [low[0] + step[0] * (n[0] - 1), low[1], low[2]]
     grid = Grid((int(n[0]), int(n[1]), int(n[2])), matrix)
     number = {(b, s): label for label, b, s in EVERY_BONE}
     # The phantom's sacrum has a left and a right part; for a label map it is one bone.
     of_shape = np.array(
         [*(number.get((s.bone, s.side)) or number[s.bone, "midline"] for s in shapes), 0], dtype=np.uint8
     )
-    which, _ = child().nearest(grid.lps(np.indices(grid.shape).reshape(3, -1).T))
+    which, _ = replace(body_, shapes=tuple(shapes)).nearest(grid.lps(np.indices(grid.shape).reshape(3, -1).T))
     array = of_shape[which].reshape(grid.shape)
     array.setflags(write=False)
     return Volume(array, grid)

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import demo, marks, results, skeletons, studies
+from lesionmap.cli import demo, marks, results, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.command("visit")(studies.visit)
 app.command("list")(studies.list_)
 app.command("place")(skeletons.place)
 app.command("locate")(skeletons.locate)
+app.command("segment-bones")(segmentation.segment_bones)
 app.command("add")(marks.add)
 app.command("table")(results.table)
 app.command("compare")(results.compare)

@@ -15,8 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["locate", "place"]
 
-POINT_COLUMNS = ("id", "site", "bone", "segment", "side", "fraction_along", "distance_mm", "inside", "confidence")
-MASK_COLUMNS = ("component", "site", "share", "bone", "segment", "side", "physis")
+POINT_COLUMNS = (
+    "id",
+    "site",
+    "bone",
+    "segment",
+    "side",
+    "fraction_along",
+    "distance_mm",
+    "inside",
+    "confidence",
+    "second_site",
+)
+MASK_COLUMNS = ("component", "site", "share", "bone", "segment", "side", "physis", "growth_risk")
 
 Landmarks = Annotated[
     Path | None,
@@ -44,20 +55,47 @@ def place(
     landmarks: Landmarks = None,
     labels: Labels = None,
     names: Names = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="VISIT", help="Carry over that visit's skeleton by registration of the images."),
+    ] = None,
+    auto: Annotated[bool, typer.Option("--auto", help="A first guess from the outline of the body.")] = False,
     reader: Annotated[str, typer.Option("--reader", help="Who placed it, for the history.")] = "lesionmap",
 ) -> None:
-    """Put the skeleton on a visit by landmarks, or by a bone label map.
+    """Put the skeleton on a visit.
 
+    By landmarks, by a bone label map (or both), from another visit, or from the outline of the body: one of these ways.
     Landmarks not given are estimated, and so are age and stature where the visit has none.
     """
     from lesionmap.evaluate import with_coverage
     from lesionmap.store import Study
 
+    _one_way({"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto})
     with Study.open(study) as opened, busy("placing the skeleton"):
         who, when = opened.patient(patient), opened.visit(patient, visit)
-        placement, _ = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))
+        words = ""
+        if from_:
+            from lesionmap.place import place_from
+
+            placement, words = place_from(when, opened.visit(patient, from_), opened.placement(patient, from_), who.sex)
+        elif auto:
+            from lesionmap.place import place_auto
+
+            placement, words = place_auto(when, who.sex)
+        else:
+            placement, _ = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))
         opened.save_placement(patient, visit, with_coverage(placement, when), reader)
-    _tell(placement)
+    _tell(placement, words)
+
+
+def _one_way(ways: dict[str, bool]) -> None:
+    """Refuse none or several ways to place."""
+    given = [name for name, is_given in ways.items() if is_given]
+    if len(given) != 1:
+        raise typer.BadParameter(
+            "one way to place is needed: --landmarks, or --labels with --names, or --from, or --auto; "
+            f"got {' and '.join(given) or 'none'}"
+        )
 
 
 def _placed(
@@ -83,13 +121,17 @@ def _placed(
     return place_file(labels, names, age_y=age, sex=sex, stature_cm=stature, landmarks=positions)
 
 
-def _tell(placement: "Placement") -> None:
+def _tell(placement: "Placement", words: str = "") -> None:
+    """Say how the skeleton was placed; ``words``: by which images."""
     inferred = " (inferred)" if "age_y" in placement.inferred else ""
-    estimated = sum(not mark.placed for mark in placement.landmarks)
-    say(
-        f"placed on {len(placement.landmarks) - estimated} landmarks, {estimated} more estimated; "
-        f"age {placement.age_y:.1f} y{inferred}, stature {placement.stature_cm:.0f} cm"
-    )
+    size = f"age {placement.age_y:.1f} y{inferred}, stature {placement.stature_cm:.0f} cm"
+    placed = [mark for mark in placement.landmarks if mark.placed]
+    estimated = [mark.radius90_mm for mark in placement.landmarks if not mark.placed]
+    if placed:
+        say(f"placed on {len(placed)} landmarks, {len(estimated)} more estimated; {size}")
+    else:
+        middle = sorted(estimated)[len(estimated) // 2]
+        say(f"placed {words}: {len(estimated)} landmarks estimated, ± {middle:.0f} mm as a rule; {size}")
     for warning in placement.warnings:
         typer.echo(f"lesionmap: warning: {warning}", err=True)
 
@@ -148,6 +190,7 @@ def point_rows(path: Path, placement: "Placement", labels: "Volume | None" = Non
             "distance_mm": found.distance_mm[n],
             "inside": bool(found.inside[n]),
             "confidence": found.confidence[n],
+            "second_site": found.second_site[n] or None,
         }
 
 
@@ -167,4 +210,10 @@ def mask_rows(path: Path, placement: "Placement", labels: "Volume | None" = None
         if not shares:
             yield {"component": number}
         for share in shares:
-            yield {"component": number, **_parts(share.site), "share": share.share, "physis": share.physis}
+            yield {
+                "component": number,
+                **_parts(share.site),
+                "share": share.share,
+                "physis": share.physis,
+                "growth_risk": "yes" if share.growth_risk else None,
+            }

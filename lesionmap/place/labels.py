@@ -12,6 +12,7 @@ from lesionmap import skeleton
 from lesionmap.errors import LesionmapError
 from lesionmap.place.leg import leg
 from lesionmap.place.names import check_labels, read_names
+from lesionmap.place.partial import child_of, guessed, marked, unknown_levels
 from lesionmap.place.pelvis import pelvis
 from lesionmap.place.pieces import Bones, bones_of
 from lesionmap.place.spine import spine
@@ -54,6 +55,11 @@ def landmarks_of(labels: Volume, names: Names) -> dict[str, tuple[float, float, 
     LesionmapError
         If left bones lie on the patient's right.
     """
+    return _plain(_marks(_checked(labels, names)))
+
+
+def _checked(labels: Volume, names: Names) -> Bones:
+    """Take the bones out of the map, and refuse it where left and right are exchanged."""
     found = bones_of(labels, names)
     exchanged = _exchanged(found)
     if exchanged:
@@ -61,8 +67,7 @@ def landmarks_of(labels: Volume, names: Names) -> dict[str, tuple[float, float, 
             f"left and right look exchanged in the label map: the left one of {', '.join(exchanged)} lies on the "
             "patient's right; check the map's affine and the names of its labels"
         )
-    marks = _marks(found)
-    return {name: (float(p[0]), float(p[1]), float(p[2])) for name, p in marks.items() if np.isfinite(p).all()}
+    return found
 
 
 def _exchanged(found: Bones) -> list[str]:
@@ -127,16 +132,37 @@ def place_labels(
     ------
     LesionmapError
         If left bones lie on the right, or the map shows too little to place anything.
+
+    Notes
+    -----
+    Where no bone lies whole in the map, the landmarks near its pieces are estimated from how the pieces lie.
     """
     told = names if isinstance(names, LabelMap) else LabelMap("", "", names)
-    marks = {**landmarks_of(labels, told.names), **(landmarks or {})}
-    if not marks:
+    found = _checked(labels, told.names)
+    marks = {**_marks(found), **{name: np.asarray(xyz, dtype=float) for name, xyz in (landmarks or {}).items()}}
+    child = (
+        child_of(age_y, sex, stature_cm)
+        if not marks
+        else skeleton.place(_plain(marks), age_y=age_y, sex=sex, stature_cm=stature_cm)
+    )
+    guesses = guessed(found, marks, child)
+    if not marks and not guesses:
         raise LesionmapError(
-            "no landmark was found in the label map: no bone's end, joint or vertebral body lies whole inside it; "
+            "no landmark was found in the label map: the bones that it names tell nothing about where the body lies; "
             "give some with --landmarks"
         )
-    placement = skeleton.place(marks, age_y=age_y, sex=sex, stature_cm=stature_cm)
-    return replace(placement, how="labels", labels=told)
+    points = {name: point for name, (point, _) in guesses.items()}
+    size = {"age_y": age_y, "stature_cm": stature_cm}
+    if not marks:  # guesses hold no size: the child keeps the one that it was given
+        size = {"age_y": child.age_y, "stature_cm": child.stature_cm}
+    placement = skeleton.place(_plain({**points, **marks}), sex=sex, **size)
+    placement = marked(placement, guesses, inferred=None if marks else child.inferred)
+    warnings = (*placement.warnings, *unknown_levels(found, marks))
+    return replace(placement, how="labels", labels=told, warnings=warnings)
+
+
+def _plain(marks: Mapping[str, Array]) -> dict[str, tuple[float, float, float]]:
+    return {name: (float(p[0]), float(p[1]), float(p[2])) for name, p in marks.items() if np.isfinite(p).all()}
 
 
 def place_file(

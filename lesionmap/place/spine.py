@@ -26,6 +26,9 @@ _ORDER = tuple(b.id.removeprefix("vertebra_") for b in bones() if b.id.startswit
 _CANAL_SHARE = 0.2  # a front part smaller than this share of the cut is no body
 _FROM_SACRUM = ("L5", "L4", "L3", "L2", "L1", "T12")  # levels that may be counted up from the sacrum
 _BAND_MM = 16.0  # as deep as every body is
+_LEAST_C1 = 0.3  # the atlas takes at least this share of its height in the reference body
+_WITHOUT_C1 = np.array([1.03, 1.05, 1.07])  # size of a spine up to C2 against one whose C1 is as high as its pitch
+_WITHOUT_C1.setflags(write=False)
 _STIFF = 4.0  # how much a gap of unlikely height counts against an empty disc
 
 
@@ -50,7 +53,7 @@ def spine(found: Bones, scale: float | None) -> dict[str, Array]:
             if body is not None and levels[0] > 0:  # C1 has no body
                 marks[_ORDER[levels[0]]] = body
         else:
-            marks |= _stretch(piece, [_ORDER[n] for n in levels], found, _size(marks) or scale)
+            marks |= _stretch(piece, [_ORDER[n] for n in levels], found, (_size(marks), scale))
     return _axis(found, marks)
 
 
@@ -112,18 +115,21 @@ def _body(piece: Piece) -> Array | None:
     return np.asarray(centre)
 
 
-def _stretch(piece: Piece, levels: Sequence[str], found: Bones, scale: float | None) -> dict[str, Array]:
+def _stretch(
+    piece: Piece, levels: Sequence[str], found: Bones, sizes: tuple[float | None, float | None]
+) -> dict[str, Array]:
     """Find the bodies in a label of many vertebrae, where it can be told which they are.
 
     They can if the whole stretch is in the map; or if its lower end stands on the sacrum and goes up to L5, and the
-    size of the body is known.
+    size of the body is known. ``sizes``: of the chest's vertebrae and of the hips against those of the reference body.
     """
+    chest, scale = sizes[0], sizes[0] or sizes[1]
     z, front, fill = _profile(piece)
     lower, upper = (bool(piece.edge[near].any()) for near in _ends(piece, z))
     upwards = list(reversed(levels))
     if lower or (upper and (levels[-1] != "L5" or scale is None or found.having("sacrum", "midline") is None)):
         return {}
-    heights = _from_below(z, fill, upwards, scale) if upper and scale is not None else _known(z, fill, upwards, scale)
+    heights = _from_below(z, fill, upwards, scale) if upper and scale is not None else _known(z, fill, upwards, chest)
     pitch = np.abs(np.gradient(list(heights.values()))) if len(heights) > 1 else np.full(len(heights), 25.0)
     centres = {
         name: _centre_at(piece, height, float(own), float(np.interp(height, z, front)))
@@ -142,19 +148,31 @@ def _size(marks: dict[str, Array]) -> float | None:
     )
 
 
-def _known(z: Array, fill: Array, upwards: Sequence[str], scale: float | None) -> dict[str, float]:
-    """Part a stretch that is in the map as a whole; its ends are bone, without half a disc."""
+def _known(z: Array, fill: Array, upwards: Sequence[str], chest: float | None) -> dict[str, float]:
+    """Part a stretch that is in the map as a whole; its ends are bone, without half a disc.
+
+    ``chest``: size of the chest's vertebrae against those of the reference body, where they are known.
+    """
     pitch = _pitch(upwards)
     share = np.where([name[0] == "L" for name in upwards], 0.22, 0.14)
     pitch[0] *= 1.0 - share[0] / 2
     if upwards[-1] != "C1":
         pitch[-1] *= 1.0 - share[-1] / 2
-        pitch *= (z[-1] - z[0]) / pitch.sum()
-    else:  # how high dens and atlas reach differs: the neck is measured from below
-        pitch *= (z[-1] - z[0]) / pitch.sum() if scale is None else scale
-        pitch[-1] = max(z[-1] - z[0] - pitch[:-1].sum(), 0.3 * pitch[-1])
-    middles = _middles(_discs(z, fill, pitch)[0], z)
-    return dict(zip(upwards, middles, strict=True))
+    whole = (z[-1] - z[0]) / float(pitch.sum())
+    # How high dens and atlas reach differs: the neck is measured from below, and C1 takes what is left. Without a chest
+    # several sizes are tried. Hips tell none: against the length of its spine a child's are narrower than a man's.
+    sizes = [whole]
+    if upwards[-1] == "C1":
+        sizes = [chest] if chest is not None else (whole * _WITHOUT_C1).tolist()
+    best: tuple[float, list[int]] = (np.inf, [])
+    for size in sizes:
+        tried = pitch * size
+        if upwards[-1] == "C1":
+            tried[-1] = max(z[-1] - z[0] - tried[:-1].sum(), _LEAST_C1 * tried[-1])
+        at, cost = _discs(z, fill, tried)
+        if cost < best[0] or not best[1]:
+            best = cost, at
+    return dict(zip(upwards, _middles(best[1], z), strict=True))
 
 
 def _ends(piece: Piece, z: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

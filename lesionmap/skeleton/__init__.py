@@ -17,6 +17,8 @@ from lesionmap.skeleton.anatomy import (
     sites,
 )
 from lesionmap.skeleton.coverage import coverage, imaged
+from lesionmap.skeleton.estimate import PLACING_MM
+from lesionmap.skeleton.lengths import Length, leg_lengths
 from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
 from lesionmap.skeleton.outline import (
     Outline,
@@ -28,12 +30,16 @@ from lesionmap.skeleton.outline import (
     slice_contours,
 )
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
+from lesionmap.skeleton.section import cut, cut_physes
+from lesionmap.skeleton.surface import Surface, surfaces
 
 __all__ = [
+    "PLACING_MM",
     "Bone",
     "Code",
     "Group",
     "LabelMap",
+    "Length",
     "Located",
     "Outline",
     "PlacedLandmark",
@@ -41,15 +47,19 @@ __all__ = [
     "Site",
     "SiteShape",
     "SiteShare",
+    "Surface",
     "bone",
     "bone_lines",
     "bones",
     "coverage",
+    "cut",
+    "cut_physes",
     "group",
     "groups",
     "imaged",
     "known",
     "landmarks",
+    "leg_lengths",
     "locate",
     "map_points",
     "map_site",
@@ -61,4 +71,5 @@ __all__ = [
     "site_shares",
     "sites",
     "slice_contours",
+    "surfaces",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lesionmap.skeleton.anatomy import group, groups, sites
-from lesionmap.skeleton.segments import coordinates
+from lesionmap.skeleton.segments import coordinates, site_names
 from lesionmap.skeleton.shape import pose
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def site_of_ball(placement: Placement) -> NDArray[np.object_]:
 @lru_cache(maxsize=8)
 def _site_of_ball(placement: Placement) -> NDArray[np.object_]:
     posed = pose(placement)
-    return coordinates(posed.centres, np.arange(len(posed.centres)), placement).site
+    return np.asarray(site_names()[coordinates(posed.centres, np.arange(len(posed.centres)), placement).code])
 
 
 def coverage(placement: Placement, grids: Sequence[Grid]) -> tuple[tuple[str, float], ...]:

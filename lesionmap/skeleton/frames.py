@@ -11,6 +11,8 @@ from lesionmap.skeleton import growth
 from lesionmap.skeleton.anatomy import table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from lesionmap.skeleton.anatomy import Side
@@ -25,7 +27,14 @@ _TRUNK = (
     "vertex", "chin", "mandible_angle", "sc_joint", "ac_joint", "shoulder", "sternal_notch", "xiphoid", "S1",
     "coccyx", "pubis", "si_joint", "asis", "hip", "ischium",
 )  # fmt: skip
-_STIFFNESS_MM = 8.0  # how much the thin plate gives way to landmarks that disagree (assumed)
+_STIFFNESS_MM = 30.0  # how much the thin plate gives way to landmarks that disagree (assumed)
+_SPINE_STIFFNESS = (30.0, 3.0)  # how much vertebrae hold their neighbours, along the spine and across it (assumed)
+# The turn of the forearm. Without a landmark of the hand the bones lie as in the reference body, palms to the front.
+# On a scanner's table the palm looks to the thigh or the table; relaxed fingers are bent to the palm (all assumed).
+_TABLE_TURN_RAD = 2.1
+_TABLE_TRUST = 4.0  # concentration of that turn
+_CURL_TRUST_PER_MM = 0.4  # expected bend of a fingertip, 20 mm, over the squared error of its landmarks, (7 mm)²
+_CARRYING = 0.15  # sine of the angle by which a stretched forearm leaves the upper arm sideways (assumed)
 
 
 class Carrier(Protocol):
@@ -61,8 +70,30 @@ class ThinPlate:
     def carry(self, points: Points) -> Points:
         """Carry points, shape (n, 3)."""
         sources = points * [-1, 1, 1] if self.mirrored else points
-        distance = np.linalg.norm(sources[:, None] - self.controls[None], axis=2)
+        # Squares of sums instead of differences: no array of (n, controls, 3) is made.
+        square = (sources**2).sum(axis=1)[:, None] + (self.controls**2).sum(axis=1) - 2 * sources @ self.controls.T
+        distance = np.sqrt(np.maximum(square, 0.0))
         return np.asarray(distance @ self.weights + sources @ self.affine[1:] + self.affine[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Twist:
+    """A matrix and a shift, then a turn about the limb that grows from none at its start to the whole at its end."""
+
+    limb: Affine
+    axis: NDArray[np.float64]
+    """Vector from the start to the end of the limb in the patient, mm."""
+    angle_rad: float
+
+    def carry(self, points: Points) -> Points:
+        """Carry points, shape (n, 3)."""
+        offset = self.limb.carry(points) - self.limb.target
+        along = _unit(self.axis)
+        share = np.clip(offset @ self.axis / (self.axis @ self.axis), 0.0, 1.0)
+        cos, sin = np.cos(share * self.angle_rad)[:, None], np.sin(share * self.angle_rad)[:, None]
+        straight = np.outer(offset @ along, along)
+        turned = straight + cos * (offset - straight) + sin * np.cross(along, offset)
+        return np.asarray(turned + self.limb.target)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,9 +108,10 @@ def _across(vector: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[n
 class _Body:
     """Landmarks of one body seen from one side, so that left and right are handled alike."""
 
-    def __init__(self, points: dict[str, NDArray[np.float64]], side: Side) -> None:
+    def __init__(self, points: dict[str, NDArray[np.float64]], side: Side, placed: Collection[str] = ()) -> None:
         self.points = points
         self.side = side
+        self.placed = placed
         self.sign = -1.0 if side == "right" else 1.0
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
@@ -92,15 +124,37 @@ class _Body:
 
     def forward(self, frame: str) -> NDArray[np.float64]:
         """Give the direction that the front of a limb looks to."""
-        if frame in {"upper_arm", "forearm", "hand", "fingers"}:
-            trunk = _unit(self.points["C7"] - self.points["S1"])
-            return np.asarray(np.cross(self.lateral(), trunk))
+        if frame in {"upper_arm", "forearm"}:
+            return self._elbow()
+        if frame in {"hand", "fingers"}:
+            return self.palm()
         toes = self["toe2"] - self["heel"]
         if frame == "thigh":
             thigh, shank = _unit(self["knee"] - self["hip"]), _unit(self["ankle"] - self["knee"])
             bend = -(shank - (shank @ thigh) * thigh)
             return np.asarray(_across(toes, thigh) + 2.0 * bend)
         return np.asarray(toes)
+
+    def _elbow(self) -> NDArray[np.float64]:
+        """Give the direction that the front of the elbow looks to: that of the trunk, or the one it is bent to."""
+        trunk = np.cross(self.lateral(), _unit(self.points["C7"] - self.points["S1"]))
+        upper, fore = _unit(self["elbow"] - self["shoulder"]), _unit(self["wrist"] - self["elbow"])
+        front = _across(trunk, upper)
+        out = np.cross(upper, front) * self.sign
+        bend = fore - (fore @ upper) * upper - _CARRYING * out
+        return np.asarray(front + 3.0 * (bend @ front) * bend if bend @ front > 0 else front)
+
+    def palm(self) -> NDArray[np.float64]:
+        """Give the direction that the palm looks to."""
+        fore = _unit(self["wrist"] - self["elbow"])
+        front = _across(self._elbow(), fore)
+        if f"mcp3_{self.side}" not in self.placed and f"fingertip3_{self.side}" not in self.placed:
+            return front
+        inwards = -np.cross(fore, front) * self.sign
+        table = np.cos(_TABLE_TURN_RAD) * front + np.sin(_TABLE_TURN_RAD) * inwards
+        hand, finger = _unit(self["mcp3"] - self["wrist"]), self["fingertip3"] - self["mcp3"]
+        curl = finger - (finger @ hand) * hand
+        return _across(_TABLE_TRUST * table + _CURL_TRUST_PER_MM * curl, fore)
 
     def axes(self, start: str, end: str, forward: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give unit axes of a limb as columns: outwards, backwards, along."""
@@ -118,6 +172,40 @@ def _limb(name: str, entry: dict[str, str], body: _Body, reference: _Body, bread
     stretch = np.linalg.norm(body[end] - body[start]) / np.linalg.norm(reference[end] - reference[start])
     matrix = target @ np.diag([breadth, breadth, float(stretch)]) @ source.T
     return Affine(matrix, reference[start], body[start])
+
+
+def _forearm(limb: Affine, body: _Body) -> Carrier:
+    """Turn radius and ulna about one another as far as the palm is turned."""
+    axis = body["wrist"] - body["elbow"]
+    front, palm = _across(body.forward("forearm"), _unit(axis)), body.palm()
+    angle = np.arctan2(np.cross(front, palm) @ _unit(axis), front @ palm)
+    return Twist(limb, axis, float(angle)) if abs(angle) > 1e-6 else limb
+
+
+def _held_spine(
+    body: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Give the landmarks with the vertebrae drawn into line: discs let no vertebra leave its neighbours by itself.
+
+    What the spine differs from an affine image of the reference spine is smoothed (penalty on second differences), so
+    a landmark that was set some mm too high does not push one vertebra into the next. Across the spine less than along
+    it: a spine may be bent to the side.
+    """
+    names = growth.vertebra_names()
+    target, source = (np.array([points[name] for name in names]) for points in (body, reference))
+    basis = np.column_stack([np.ones(len(names)), source[:, 1:]])  # the reference spine lies in the plane x = 0
+    affine = basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
+    left = target - affine
+    ways = np.gradient(affine, axis=0)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    along = (left * ways).sum(axis=1, keepdims=True) * ways
+    second = np.diff(np.eye(len(names)), 2, axis=0)
+    bend = second.T @ second
+    held = affine + sum(
+        np.linalg.solve(np.eye(len(names)) + stiffness * bend, part)
+        for stiffness, part in zip(_SPINE_STIFFNESS, (along, left - along), strict=True)
+    )
+    return {**body, **dict(zip(names, held, strict=True))}
 
 
 def _foot(entry: dict[str, list[str]], body: _Body, reference: _Body) -> Affine:
@@ -170,24 +258,26 @@ def carriers(placement: Placement) -> dict[tuple[str, Side], Carrier]:
     dict of (frame, side) to Carrier
         Frames as in ``[[part]] hang``; vertebrae as ``vertebra:T7``.
     """
-    body = {mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}
     reference = growth.reference_landmarks()
+    body = _held_spine({mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}, reference)
+    placed = {mark.name for mark in placement.landmarks if mark.placed}
     found: dict[tuple[str, Side], Carrier] = {}
     plate = _thin_plate(body, reference)
     sides: tuple[Side, ...] = ("left", "right", "midline")
+    vertebrae = {name: _vertebra(name, body, reference) for name in growth.vertebra_names()}
     for side in sides:
         found["trunk", side] = ThinPlate(plate.controls, plate.weights, plate.affine, mirrored=side == "right")
-        for name in growth.vertebra_names():
-            found[f"vertebra:{name}", side] = _vertebra(name, body, reference)
+        found.update({(f"vertebra:{name}", side): carrier for name, carrier in vertebrae.items()})
     for name, entry in table()["frames"].items():
         if entry["kind"] == "warp":
             continue
         breadth = growth.breadth_ratio(entry["breadth"], placement.age_y, placement.stature_cm)
         pair: tuple[Side, ...] = ("left", "right")
         for side in pair:
-            seen, model = _Body(body, side), _Body(reference, "left")
+            seen, model = _Body(body, side, placed), _Body(reference, "left")
             if entry["kind"] == "foot":
                 found[name, side] = _foot(entry, seen, model)
-            else:
-                found[name, side] = _limb(name, entry, seen, model, breadth)
+                continue
+            limb = _limb(name, entry, seen, model, breadth)
+            found[name, side] = _forearm(limb, seen) if name == "forearm" else limb
     return found

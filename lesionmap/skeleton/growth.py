@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAIN",
+    "MIDLINE",
     "age_for_stature",
     "breadth_ratio",
     "epiphysis_mm",
@@ -34,7 +35,7 @@ CHAIN: tuple[tuple[str, str], ...] = (
     ("chin", "C2"),
     ("vertex", "C2"),
     ("mandible_angle", "C2"),
-    ("sternal_notch", "C7"),
+    ("sternal_notch", "T3"),
     ("xiphoid", "sternal_notch"),
     ("sc_joint", "sternal_notch"),
     ("ac_joint", "sc_joint"),
@@ -56,7 +57,8 @@ CHAIN: tuple[tuple[str, str], ...] = (
 )
 """Each landmark and the one that it hangs on; the vertebrae L5 to C1 hang one on the other, from S1 up."""
 
-_MID = {"vertex", "chin", "coccyx", "sternal_notch", "xiphoid", "pubis"}
+MIDLINE = frozenset({"vertex", "chin", "coccyx", "sternal_notch", "xiphoid", "pubis"})
+"""Landmarks without a side, but for the vertebrae."""
 
 
 @cache
@@ -173,12 +175,13 @@ def parents() -> dict[str, tuple[str, str]]:
     spine = (*vertebra_names(), "S1")
     found = {lower: (upper, "spine") for lower, upper in pairwise(spine)}
     for name, parent in CHAIN:
-        for side in [""] if name in _MID else ["_left", "_right"]:
-            paired_parent = parent + side if parent not in {*_MID, *spine} else parent
+        for side in [""] if name in MIDLINE else ["_left", "_right"]:
+            paired_parent = parent + side if parent not in {*MIDLINE, *spine} else parent
             found[name + side] = (paired_parent, _PART[name])
     return found
 
 
+@cache
 def reference_landmarks() -> dict[str, NDArray[np.float64]]:
     """Give the landmarks and vertebrae of the reference body, LPS mm, both sides."""
     found: dict[str, NDArray[np.float64]] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -13,28 +12,28 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.skeleton import anatomy
-from lesionmap.skeleton.segments import Coordinates, coordinates
-from lesionmap.skeleton.shape import Tube, pose
+from lesionmap.skeleton.nearest import FAR_MM, best_of, nearest_bones
+from lesionmap.skeleton.segments import coordinates, site_names
+from lesionmap.skeleton.shape import filling
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import ArrayLike, NDArray
-    from scipy.spatial import cKDTree
 
     from lesionmap.skeleton.placement import Placement
+    from lesionmap.skeleton.segments import Coordinates
     from lesionmap.space import Volume
 
-__all__ = ["FAR_MM", "Located", "SiteShare", "locate", "owners", "site_shares"]
+__all__ = ["FAR_MM", "Located", "SiteShare", "confidence_of", "locate", "owners", "site_shares"]
 
-FAR_MM = 40.0
-"""A point farther than this from every bone has no site."""
-
-_CHUNK = 50_000  # points at a time: the search and numpy let other threads work
-_NEIGHBOURS = 6  # balls looked at for the best of the first bone and of any other
+_CHUNK = 62_500  # points at a time: the search and numpy let other threads work
+_CELL_MM = 24.0  # cubes whose points are asked together
+_SECOND_MM = 15.0  # a second-best site is told where the border to it is no farther (assumed)
 _TOUCH_MM = 5.0  # a placed physis is known to some millimetres; farther than this a lesion spares it (assumed)
 _CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either side; less is the edge of a voxel
 _BESIDE_MM = (1.5, 3.0, 5.0)  # how far beside a labelled bone a point is still taken for it (assumed)
+
 _BLUR_MM = 6.0  # how surely a placed surface is known, for the confidence (assumed)
 
 _WAYS = np.array([w for w in product((-1.0, 0.0, 1.0), repeat=3) if abs(w[0]) + abs(w[1]) + abs(w[2]) != 2 and any(w)])
@@ -61,6 +60,8 @@ class Located:
     inside: NDArray[np.bool_]
     confidence: NDArray[np.float64]
     """Probability that bone and side are right, 0 to 1."""
+    second_site: NDArray[np.object_]
+    """Site id of the second-best: across the nearest limit, or of the second-best bone; '' where none is near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,79 +74,28 @@ class SiteShare:
     physis: Literal["touches", "crosses", "spares"] | None
     """Relation of the whole mask to the physes of that bone; None for a bone without."""
 
-
-@lru_cache(maxsize=8)
-def _tree(placement: Placement) -> tuple[cKDTree, float]:
-    """Index the balls so that the nearest in four dimensions is the one of least power distance."""
-    from scipy.spatial import cKDTree
-
-    posed = pose(placement)
-    biggest = float(posed.radii.max())
-    lift = np.sqrt(biggest**2 - posed.radii**2)
-    lifted = np.column_stack([posed.centres, lift])
-    return cKDTree(lifted, leafsize=24, compact_nodes=False, balanced_tree=False), biggest
-
-
-def _nearest(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
-    """Give for each point the two balls of different bones that are nearest, and the distances to their surfaces.
-
-    Returns
-    -------
-    balls : (n, 2) int
-        The second is -1 where no other bone is among the nearest.
-    surface_mm : (n, 2) float
-        Negative inside; the second is infinite where there is none.
-    """
-    tree, biggest = _tree(placement.shape_key())
-    query = np.column_stack([points, np.zeros(len(points))])
-    balls = np.full((len(points), 2), -1)
-    surface = np.full((len(points), 2), np.inf)
-    # Most points of a body are near no bone: a bounded search finds that out fast.
-    reach = float(np.hypot(FAR_MM + biggest, biggest))
-    distance, found = tree.query(query, k=_NEIGHBOURS, distance_upper_bound=reach)
-    near = np.isfinite(distance[:, 0])
-    balls[near], surface[near] = _two_bones(points[near], found[near], placement)
-    if not near.all():
-        posed = pose(placement)
-        _, first = tree.query(query[~near])
-        balls[~near, 0] = first
-        surface[~near, 0] = np.linalg.norm(points[~near] - posed.centres[first], axis=1) - posed.radii[first]
-    return balls, surface
-
-
-def _two_bones(
-    points: NDArray[np.float64], found: NDArray[np.int_], placement: Placement
-) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
-    """Choose, among the nearest balls of each point, the best of the first bone and the best of any other."""
-    posed, bone = pose(placement), _bone_of_ball(placement.shape_key())
-    missing = found == len(posed.radii)
-    found = np.where(missing, found[:, :1], found)
-    surface = np.linalg.norm(points[:, None] - posed.centres[found], axis=2) - posed.radii[found]
-    other = bone[found] != bone[found[:, :1]]
-    rows = np.arange(len(points))
-    own = np.where(other, np.inf, surface)
-    rest = np.where(other, surface, np.inf)
-    first, second = own.argmin(axis=1), rest.argmin(axis=1)
-    balls = np.column_stack([found[rows, first], np.where(other.any(axis=1), found[rows, second], -1)])
-    return balls, np.column_stack([own[rows, first], rest[rows, second]])
+    @property
+    def growth_risk(self) -> bool:
+        """Whether the mask spans metaphysis and epiphysis: such a lesion may disturb growth (Wipff 2011)."""
+        return self.physis == "crosses"
 
 
 def owners(points_lps_mm: NDArray[np.float64], placement: Placement) -> NDArray[np.int_]:
     """Give for each point, shape (n, 3), the ball of ``pose(placement)`` that it belongs to."""
-    return _nearest(points_lps_mm, placement)[0][:, 0]
+    return nearest_bones(points_lps_mm, placement)[0][:, 0]
 
 
-def _bone_and_side(tube: Tube) -> tuple[str, str]:
-    return tube.bone, "midline" if tube.paired else tube.side
+def confidence_of(gap_mm: NDArray[np.float64], outside_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the probability that bone and side are right.
 
-
-@lru_cache(maxsize=8)
-def _bone_of_ball(placement: Placement) -> NDArray[np.int_]:
-    """Give for each ball the number of its bone and side."""
-    posed = pose(placement)
-    keys: dict[tuple[str, str], int] = {}
-    number = np.array([keys.setdefault(_bone_and_side(tube), len(keys)) for tube in posed.tubes])
-    return np.asarray(number[posed.tube])
+    Parameters
+    ----------
+    gap_mm : ndarray
+        How much farther the second-best bone's surface is than the best one's.
+    outside_mm : ndarray
+        Distance to the best bone's surface; 0 inside.
+    """
+    return np.asarray(np.exp(-outside_mm / (2 * FAR_MM)) / (1.0 + np.exp(-np.clip(gap_mm, 0.0, 60.0) / _BLUR_MM)))
 
 
 def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None = None) -> Located:
@@ -176,23 +126,64 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
         raise LesionmapError("a label map needs the names of its labels; place it with --labels and --names")
     if len(points) <= _CHUNK:
         return _located(points, placement, labels)
-    _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
-    chunks = np.array_split(points, -(-len(points) // _CHUNK))
+    order = _neighbours_together(points)
+    found = _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
+    whole = {f.name: np.empty(len(points), dtype=getattr(found, f.name).dtype) for f in fields(Located)}
+
+    def fill(rows: NDArray[np.int_]) -> None:
+        part = _located(points[rows], placement, labels)
+        for name, values in whole.items():
+            values[rows] = getattr(part, name)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(lambda chunk: _located(chunk, placement, labels), chunks))
-    return Located(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Located)))
+        list(pool.map(fill, np.array_split(order, -(-len(points) // _CHUNK))))
+    return Located(**whole)
+
+
+def _neighbours_together(points: NDArray[np.float64]) -> NDArray[np.int_]:
+    """Give an order of points in which neighbours follow each other: the search then finds what it needs at hand."""
+    cell = np.clip((points - points.min(axis=0)) / _CELL_MM, 0, [31, 31, 63]).astype(np.uint16)
+    return np.argsort((cell[:, 2] << 10) | (cell[:, 1] << 5) | cell[:, 0], kind="stable")
 
 
 def _located(points: NDArray[np.float64], placement: Placement, labels: Volume | None) -> Located:
     if labels is None:
-        balls, surface = _nearest(points, placement)
+        balls, surface = nearest_bones(points, placement)
     else:
         balls, surface = _labelled(points, placement, labels)
     where = coordinates(points, balls[:, 0], placement)
-    gap = np.clip(surface[:, 1] - surface[:, 0], 0.0, 60.0)
-    confidence = 1.0 / (1.0 + np.exp(-gap / _BLUR_MM)) * np.exp(-np.clip(surface[:, 0], 0.0, None) / (2 * FAR_MM))
+    outside = np.clip(surface[:, 0], 0.0, None)
+    confidence = confidence_of(surface[:, 1] - surface[:, 0], outside)
     far = surface[:, 0] > FAR_MM
-    return _result(where, surface[:, 0], confidence, far)
+    nowhere = np.where(far, np.nan, 1.0)
+    names = site_names()
+    return Located(
+        site=names[np.where(far, -1, where.code)],
+        fraction_along=where.fraction_along * nowhere,
+        angle_rad=where.angle_rad * nowhere,
+        radius_fraction=where.radius_fraction * nowhere,
+        physis_mm=where.physis_mm * nowhere,
+        distance_mm=outside,
+        inside=surface[:, 0] <= 0.0,
+        confidence=np.where(far, 0.0, confidence),
+        second_site=names[np.where(far, -1, _second(points, balls[:, 1], surface, where, placement))],
+    )
+
+
+def _second(
+    points: NDArray[np.float64],
+    balls: NDArray[np.int_],
+    surface: NDArray[np.float64],
+    where: Coordinates,
+    placement: Placement,
+) -> NDArray[np.int_]:
+    """Give the code of the second-best site: behind the nearest limit, or of the second-best bone; -1 for none."""
+    # To be of the other bone, the border halfway between both surfaces would have to move.
+    border = (surface[:, 1] - surface[:, 0]) / 2
+    found = np.where(where.limit_mm <= _SECOND_MM, where.beyond, -1).astype(int)
+    other = np.flatnonzero(border < np.minimum(where.limit_mm, _SECOND_MM))
+    found[other] = coordinates(points[other], balls[other], placement).code
+    return found
 
 
 def _labelled(
@@ -202,21 +193,21 @@ def _labelled(
 
     A point just outside a labelled bone belongs to that bone: labels know its surface better than the skeleton does.
     """
-    named, posed = _named(placement), pose(placement)
+    named, static = _named(placement), filling()
     balls, surface = np.full((len(points), 2), -1), np.full((len(points), 2), np.inf)
     values = _values_at(labels, points)
     free = np.flatnonzero(~np.isin(values, list(named)))
-    balls[free], surface[free] = _nearest(points[free], placement)
+    balls[free], surface[free] = nearest_bones(points[free], placement)
     beside = free[surface[free, 0] < _BESIDE_MM[-1] + 2 * _BLUR_MM]
     values[free] = 0
     values[beside], gap_mm = _values_beside(labels, points[beside], named)
-    surface[values > 0, 0] = -np.inf
+    surface[values > 0, 0] = 0.0
     surface[beside, 0] = np.where(values[beside] > 0, gap_mm, surface[beside, 0])
     for value in np.unique(values[values > 0]).tolist():
         rows = np.flatnonzero(values == value)
-        allowed = np.array([_bone_and_side(tube) in named[value] for tube in posed.tubes])
-        mine = np.flatnonzero(allowed[posed.tube])
-        balls[rows, 0] = mine[_least_power(points[rows], posed.centres[mine], posed.radii[mine])]
+        one_of = [np.flatnonzero(static.bone == n) for n, key in enumerate(static.bones) if key in named[value]]
+        balls[rows], gap = best_of(points[rows], placement, one_of)
+        surface[rows, 1] = np.maximum(surface[rows, 0], 0.0) + gap
     return balls, surface
 
 
@@ -232,17 +223,6 @@ def _values_beside(
             hit = np.isin(seen, list(named))
             values[open_rows[hit]], gap_mm[open_rows[hit]] = seen[hit], reach
     return values, gap_mm
-
-
-def _least_power(
-    points: NDArray[np.float64], centres: NDArray[np.float64], radii: NDArray[np.float64]
-) -> NDArray[np.int_]:
-    """Give for each point, shape (n, 3), the ball of least power distance."""
-    from scipy.spatial import cKDTree
-
-    lift = np.sqrt(radii.max() ** 2 - radii**2)
-    _, found = cKDTree(np.column_stack([centres, lift])).query(np.column_stack([points, np.zeros(len(points))]))
-    return np.asarray(found)
 
 
 def _values_at(labels: Volume, points: NDArray[np.float64]) -> NDArray[np.int_]:
@@ -263,22 +243,6 @@ def _named(placement: Placement) -> dict[int, set[tuple[str, str]]]:
         bones = {site.split(".")[0] for site in members} or {bone}
         found.setdefault(label, set()).update((b, side) for b in bones)
     return found
-
-
-def _result(
-    where: Coordinates, surface: NDArray[np.float64], confidence: NDArray[np.float64], far: NDArray[np.bool_]
-) -> Located:
-    nowhere = np.where(far, np.nan, 1.0)
-    return Located(
-        site=np.where(far, "", where.site),
-        fraction_along=where.fraction_along * nowhere,
-        angle_rad=where.angle_rad * nowhere,
-        radius_fraction=where.radius_fraction * nowhere,
-        physis_mm=where.physis_mm * nowhere,
-        distance_mm=np.clip(surface, 0.0, None),
-        inside=surface <= 0.0,
-        confidence=np.where(far, 0.0, confidence),
-    )
 
 
 def site_shares(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None = None) -> tuple[SiteShare, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,10 +15,13 @@ from lesionmap.skeleton.coverage import site_of_ball
 from lesionmap.skeleton.frames import carriers
 from lesionmap.skeleton.locate import locate, owners
 from lesionmap.skeleton.placement import Placement, place
-from lesionmap.skeleton.segments import around, coordinates
-from lesionmap.skeleton.shape import Tube, pose, sections
+from lesionmap.skeleton.section import cut
+from lesionmap.skeleton.segments import around, coordinates, site_names
+from lesionmap.skeleton.shape import filling, pose, posed_tubes, sections
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Outline", "SiteShape", "View", "bone_lines", "map_points", "map_site", "outline", "slice_contours"]
@@ -69,7 +72,12 @@ def map_placement(age_y: float, sex: Sex | None) -> Placement:
         _turn(model, foot, f"ankle_{side}", (0, 2), sign * 5.0)
         leg = [f"{n}_{side}" for n in ("knee", "ankle", "heel", "toe2")]
         _turn(model, leg, f"hip_{side}", (0, 2), sign * 1.5)
-    return place({k: v.tolist() for k, v in model.items() if k != "C1"}, age_y=age_y, sex=sex, stature_cm=stature)
+    placed = place({k: v.tolist() for k, v in model.items() if k != "C1"}, age_y=age_y, sex=sex, stature_cm=stature)
+    # The map shows the palms; a hand that a reader places is taken to lie as on a scanner's table.
+    hand = ("mcp3", "fingertip3")
+    return replace(
+        placed, landmarks=tuple(replace(m, placed=False) if m.name.startswith(hand) else m for m in placed.landmarks)
+    )
 
 
 def _turn(
@@ -121,8 +129,7 @@ def _outline(view: View, age_y: float, sex: Sex | None) -> Outline:
     floor = _floor(placement)
     pieces: dict[tuple[str, int], list[Any]] = {}
     depths: dict[tuple[str, int], list[float]] = {}
-    for number, tube in enumerate(pose(placement).tubes):
-        names, layers, depth, edges = _slabs(tube, number, placement)
+    for names, layers, depth, edges in _slabs(placement):
         flat = _picture(edges.reshape(-1, 3), view, floor).reshape(*edges.shape[:2], 2)
         hulls = convex_hull(multipoints(flat))
         for key, hull, y in zip(zip(names, layers, strict=True), hulls, depth.tolist(), strict=True):
@@ -167,12 +174,12 @@ def _rings(shape: Any, polygons: list[Any]) -> tuple[NDArray[np.float64], ...]:
 
 
 def _slabs(
-    tube: Tube, number: int, placement: Placement
-) -> tuple[list[str], list[int], NDArray[np.float64], NDArray[np.float64]]:
-    """Cut a tube into slabs.
+    placement: Placement,
+) -> Iterator[tuple[list[str], list[int], NDArray[np.float64], NDArray[np.float64]]]:
+    """Cut every tube into slabs.
 
-    Returns
-    -------
+    Yields
+    ------
     sites, layers : lists, one entry a slab
         A rib's back half is layer 1, all else is 0.
     depth : ndarray, shape (k,)
@@ -180,15 +187,17 @@ def _slabs(
     edges : ndarray, shape (k, m, 3)
         Points on the rims of each slab, LPS mm.
     """
-    centres, wide, across, along = sections(tube, _STEP_MM)
-    if tube.ends == "round":
-        centres, wide, across, along = _round_off(centres, wide, across, along)
+    cuts = []
+    for tube in posed_tubes(placement):
+        slices = sections(tube, _STEP_MM)
+        cuts.append(_round_off(*slices) if tube.ends == "round" else slices)
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)[:, None]
-    rims = centres[:, None] + np.cos(angle) * wide[:, None] + np.sin(angle) * across[:, None]
-    names = _slab_sites(number, placement, centres, along)[:-1].tolist()
-    behind = centres[:-1, 1] > float(np.median(centres[:, 1]))
-    layers = (behind & tube.bone.startswith("rib_")).astype(int).tolist()
-    return names, layers, centres[:-1, 1], np.concatenate([rims[:-1], rims[1:]], axis=1)
+    sites = _slab_sites(placement, cuts)
+    for tube, (centres, wide, across, _), names in zip(posed_tubes(placement), cuts, sites, strict=True):
+        rims = centres[:, None] + np.cos(angle) * wide[:, None] + np.sin(angle) * across[:, None]
+        behind = centres[:-1, 1] > float(np.median(centres[:, 1]))
+        layers = (behind & tube.bone.startswith("rib_")).astype(int).tolist()
+        yield names[:-1].tolist(), layers, centres[:-1, 1], np.concatenate([rims[:-1], rims[1:]], axis=1)
 
 
 def _round_off(
@@ -210,14 +219,12 @@ def _round_off(
     )
 
 
-def _slab_sites(
-    number: int, placement: Placement, centres: NDArray[np.float64], along: NDArray[np.float64]
-) -> NDArray[np.object_]:
-    """Give the site of each slab: that of the ball of the tube nearest to its place."""
-    posed = pose(placement)
-    mine = np.flatnonzero(posed.tube == number)
-    nearest = mine[np.abs(posed.along[mine][None] - along[:, None]).argmin(axis=1)]
-    return coordinates(centres, nearest, placement).site
+def _slab_sites(placement: Placement, cuts: list[tuple[NDArray[np.float64], ...]]) -> list[NDArray[np.object_]]:
+    """Give for each tube the site of each slab: that of any ball of its bone, parted at the slab's middle."""
+    first_ball = np.searchsorted(filling().tube, np.arange(len(cuts)))
+    lengths = [len(one[0]) for one in cuts]
+    found = coordinates(np.concatenate([one[0] for one in cuts]), np.repeat(first_ball, lengths), placement)
+    return np.split(site_names()[found.code], np.cumsum(lengths)[:-1])
 
 
 def map_points(
@@ -236,15 +243,13 @@ def map_points(
     found = np.full((len(points), 2), np.nan)
     far = locate(points, placement).site == ""
     balls = owners(points, placement)
-    source = pose(placement)
-    for i in np.flatnonzero(~far).tolist():
-        number = int(source.tube[balls[i]])
-        angle, radius = around(points[i : i + 1], balls[i : i + 1], source, number)
-        tube, place_along = posed.tubes[number], source.along[balls[i]]
-        centre, wide, across = tube.at(np.array([place_along]))
-        reach = np.minimum(radius, 1.0)
-        lps = centre + (reach * np.cos(angle))[:, None] * wide + (reach * np.sin(angle))[:, None] * across
-        found[i] = _picture(lps, view, _floor(target))[0]
+    rows = np.flatnonzero(~far)
+    angle, radius = around(points[rows], balls[rows], placement)
+    reach = np.minimum(radius, 1.0)[:, None]
+    # A ball lies in the same section of the same tube whatever the placement.
+    centre, wide, across = (v[posed.filling.section[balls[rows]]] for v in posed.sections)
+    lps = centre + reach * (np.cos(angle)[:, None] * wide + np.sin(angle)[:, None] * across)
+    found[rows] = _picture(lps, view, _floor(target))
     return found
 
 
@@ -274,28 +279,14 @@ def slice_contours(
 
     Returns
     -------
-    tuple of (site id, closed line of shape (m, 3), LPS mm)
+    tuple of (site id, line of shape (m, 3), LPS mm)
+        Closed where the site is alone on its outline.
     """
-    from shapely import buffer, get_exterior_ring, get_parts, points, union_all
-
-    posed, sites = pose(placement), site_of_ball(placement)
-    depth = np.abs(posed.centres[:, axis] - at_mm)
-    cut = np.flatnonzero(depth < posed.radii - 0.5)
-    plane = [i for i in range(3) if i != axis]
-    radii = np.sqrt(posed.radii[cut] ** 2 - depth[cut] ** 2)
-    discs = buffer(points(posed.centres[cut][:, plane]), radii, quad_segs=4)
-    found = []
-    names, index = np.unique(sites[cut].astype(str), return_inverse=True)
-    for i, name in enumerate(names.tolist()):
-        merged = union_all(discs[index == i]).buffer(1.0, quad_segs=2).buffer(-1.0, quad_segs=2).simplify(0.3)
-        for part in get_parts(merged):
-            ring = np.array(get_exterior_ring(part).coords)
-            line = np.full((len(ring), 3), float(at_mm))
-            line[:, plane] = ring
-            found.append((name, line))
-    return tuple(found)
+    point, normal = np.zeros(3), np.zeros(3)
+    point[axis], normal[axis] = at_mm, 1.0
+    return cut(placement, point.tolist(), normal.tolist())
 
 
 def bone_lines(placement: Placement) -> tuple[tuple[str, str, NDArray[np.float64]], ...]:
     """Give the centrelines of all bones: (bone, side, line of shape (m, 3) in LPS mm)."""
-    return tuple((tube.bone, tube.side, tube.nodes) for tube in pose(placement).tubes)
+    return tuple((tube.bone, tube.side, tube.nodes) for tube in posed_tubes(placement))

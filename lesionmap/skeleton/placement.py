@@ -1,40 +1,39 @@
 """Placement: a Skeleton put on one visit, from landmarks.
 
-The landmarks that are not given are estimated. The body's landmarks form a tree (growth.CHAIN); each offset from a
-landmark to the next is the one of a child of that age, sex and stature, give or take a share of its length (it may turn
-and differ). That makes all landmarks jointly Gaussian, so those not given have a conditional mean and a spread in mm.
+The landmarks that are not given are estimated (``estimate.py``): the jointed body of a child of that age, sex and
+stature is bent and stretched to those given, as far as joints and persons allow, and says how sure each place is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.skeleton import growth
+from lesionmap.skeleton import growth, joints
 from lesionmap.skeleton.anatomy import landmarks as landmark_names
-from lesionmap.skeleton.anatomy import mirror
+from lesionmap.skeleton.estimate import estimate, scale_of
+from lesionmap.skeleton.plausible import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from lesionmap.skeleton.estimate import Scale
+
 __all__ = ["LabelMap", "PlacedLandmark", "Placement", "place"]
 
 How = Literal["landmarks", "labels", "previous", "silhouette"]
 Sex = Literal["F", "M"]
 
-# How far an offset may differ from the model, as share of its length (assumed): the trunk is stiff, limbs swing.
-_FREEDOM = {
-    "head": 0.15, "spine": 0.25, "thorax": 0.15, "girdle": 0.2, "pelvis": 0.12, "upper_arm": 0.35, "forearm": 0.4,
-    "hand": 0.35, "thigh": 0.2, "shank": 0.2, "foot": 0.3,
-}  # fmt: skip
-_LEAST_MM = 4.0
-_RADIUS90 = 2.5003  # sqrt of the 0.9 quantile of chi-square with 3 degrees of freedom
+_AGES_Y = (0.0, 120.0)
+_MADE_FOR_Y = 2.0
+_STATURES_CM = (60.0, 230.0)  # the issue's smallest child, and taller than nearly all adults (assumed)
+_NORMAL_90 = 1.2816  # 0.9 quantile of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,38 +99,72 @@ def place(
     landmarks : mapping of str to (x, y, z)
         LPS mm; any subset of the 43, and any vertebra by name (``T7``). A placed landmark is never moved.
     age_y, sex, stature_cm : optional
-        Stature is inferred from the distances of the landmarks, age from stature, where not given.
+        Stature is inferred from the landmarks, age from stature, where not given. Sex stays unknown: the model is then
+        the mean of both (bones of children do not tell it).
 
     Raises
     ------
     LesionmapError
-        On an unknown name, a value that is not finite, coordinates that cannot be mm, or no landmark at all.
+        On an unknown name, a value that is not finite, coordinates that cannot be mm, no landmark at all, or an age or
+        stature that nobody has.
     """
+    _check_child(age_y, stature_cm)
     given = _checked(landmarks)
-    age, stature, inferred = _size(given, age_y, sex, stature_cm)
-    mean = _lay(growth.landmark_model(age, sex, stature), given)
-    points, spread = _condition(mean, given)
+    scale = scale_of(given, age_y, sex, stature_cm)
+    _check_scale(scale)
+    found = estimate(given, scale, age_y, sex, stature_cm)
+    inferred = tuple(n for n, v in (("age_y", age_y), ("stature_cm", stature_cm)) if v is None)
+    stature = found.stature_cm if stature_cm is None else stature_cm
+    age = growth.age_for_stature(stature, sex) if age_y is None else age_y
+    index, radius = joints.tree().index, _radius90(found.covariance)
     order = [*landmark_names(), *(v for v in growth.vertebra_names() if v not in landmark_names())]
-    marks = tuple(
-        PlacedLandmark(
-            name,
-            (float(points[name][0]), float(points[name][1]), float(points[name][2])),
-            name in given,
-            0.0 if name in given else float(spread[name] * _RADIUS90),
+    marks = []
+    for name in order:
+        x, y, z = (given[name] if name in given else found.points[index[name]]).tolist()
+        spread = 0.0 if name in given else float(radius[index[name]])
+        marks.append(PlacedLandmark(name, (x, y, z), name in given, spread))
+    warnings = (*_young(age_y), *_other_size(scale, age_y, sex, stature_cm), *doubts(given, found))
+    return Placement(tuple(marks), age, sex, stature, inferred, warnings=warnings)
+
+
+def _check_child(age_y: float | None, stature_cm: float | None) -> None:
+    """Refuse an age or stature that no patient has."""
+    if age_y is not None and not _AGES_Y[0] <= age_y <= _AGES_Y[1]:
+        raise LesionmapError(f"an age of 0 to 120 years was expected, got {age_y:g}; the atlas is for 2 years to adult")
+    least, most = 40.0, 250.0
+    if stature_cm is not None and not least <= stature_cm <= most:
+        raise LesionmapError(
+            f"a stature of {least:.0f} to {most:.0f} cm was expected, got {stature_cm:g}; give it in cm"
         )
-        for name in order
-    )
-    return Placement(marks, age, sex, stature, inferred, warnings=_warnings(given, mean))
+
+
+def _young(age_y: float | None) -> tuple[str, ...]:
+    if age_y is None or age_y >= _MADE_FOR_Y:
+        return ()
+    return (f"the atlas is made for 2 years to adult; at {age_y:g} years its proportions are those of 2 years",)
+
+
+def _other_size(scale: Scale, age_y: float | None, sex: Sex | None, stature_cm: float | None) -> tuple[str, ...]:
+    """Say if the landmarks are those of a body far smaller or taller than is told."""
+    told, open_log = (stature_cm, 0.15) if stature_cm is not None else (None, 0.30)
+    if told is None and age_y is not None:
+        told = growth.stature_for_age(age_y, sex)
+    if told is None or abs(float(np.log(scale.stature_cm / told))) < open_log + 3 * scale.sd_log:
+        return ()
+    whose = "the stature told is" if stature_cm is not None else f"at {age_y:g} years it is"
+    return (f"the landmarks are those of a body about {scale.stature_cm:.0f} cm tall, {whose} about {told:.0f} cm",)
 
 
 def _checked(landmarks: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.float64]]:
     """Give the landmarks as arrays, or say what is wrong with them."""
-    names = {*landmark_names(), *growth.vertebra_names()}
+    names = joints.tree().index
     given: dict[str, NDArray[np.float64]] = {}
     for name, xyz in landmarks.items():
         if name not in names:
+            near = get_close_matches(name, names, n=1, cutoff=0.7)
+            hint = f"; did you mean {near[0]}?" if near else ""
             raise LesionmapError(
-                f"landmark {name!r} is not known; paired ones end in _left or _right, vertebrae read like T7"
+                f"landmark {name!r} is not known; paired ones end in _left or _right, vertebrae read like T7{hint}"
             )
         point = np.asarray(xyz, dtype=np.float64)
         if point.shape != (3,) or not np.isfinite(point).all():
@@ -139,133 +172,29 @@ def _checked(landmarks: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.f
         given[name] = point
     if not given:
         raise LesionmapError("no landmark was given; at least one is needed, 16 are enough to begin")
-    if len(given) >= 4:
-        extent = float(np.ptp(np.array(list(given.values())), axis=0).max())
-        if extent < 20.0:
-            raise LesionmapError(
-                f"the landmarks lie within {extent:.2f} of each other: LPS mm are expected, got metres or voxels?"
-            )
     return given
 
 
-def _size(
-    given: dict[str, NDArray[np.float64]], age_y: float | None, sex: Sex | None, stature_cm: float | None
-) -> tuple[float, float, tuple[str, ...]]:
-    """Give age, stature and which of them were inferred."""
-    inferred = tuple(n for n, v in (("age_y", age_y), ("stature_cm", stature_cm)) if v is None)
-    if stature_cm is None:
-        stature_cm = _fit_stature(given, age_y, sex)
-    if age_y is None:
-        age_y = growth.age_for_stature(stature_cm, sex)
-    return age_y, stature_cm, inferred
+def _check_scale(scale: Scale) -> None:
+    """Refuse landmarks of a body that is too small or too tall by far: their unit is not the millimetre."""
+    low, high = (scale.stature_cm * float(np.exp(k * 3 * scale.sd_log)) for k in (-1, 1))
+    expected = "landmarks in LPS mm, of a body 60 to 230 cm tall, were expected"
+    if high < _STATURES_CM[0]:
+        raise LesionmapError(
+            f"{expected}; these are of one {scale.stature_cm:.2g} cm tall or less: got metres or voxels?"
+        )
+    if low > _STATURES_CM[1]:
+        raise LesionmapError(f"{expected}; these are of one {scale.stature_cm:.3g} cm tall or more: check their unit")
 
 
-# Pairs whose distance tells the size whatever the pose.
-_SIZERS = (
-    ("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"), ("C7", "T12"), ("T12", "L5"),
-    ("C7", "L5"), ("heel", "toe2"), ("vertex", "C7"), ("hip_left", "hip_right"), ("shoulder_left", "shoulder_right"),
-    ("asis_left", "asis_right"), ("sternal_notch", "xiphoid"), ("wrist", "fingertip3"), ("L5", "S1"),
-)  # fmt: skip
+def _radius90(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the radius that holds 90 % of a normal distribution in space, shape (n,), from (n, 3, 3).
 
-
-@lru_cache(maxsize=32)
-def _size_table(age_y: float | None, sex: Sex | None) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Give statures in cm and, for each, every landmark of the model, shape (statures, 3)."""
-    statures = np.arange(70.0, 205.0, 1.0)
-    models = []
-    for stature in statures.tolist():
-        age = age_y if age_y is not None else growth.age_for_stature(stature, sex)
-        models.append(growth.landmark_model(age, sex, stature))
-    return statures, {name: np.array([model[name] for model in models]) for name in models[0]}
-
-
-def _fit_stature(given: dict[str, NDArray[np.float64]], age_y: float | None, sex: Sex | None) -> float:
-    """Find the stature whose landmark distances are nearest to the given ones (least squares of logarithms)."""
-    pairs = [
-        (a + s, b + s)
-        for a, b in _SIZERS
-        for s in ("", "_left", "_right")
-        if a + s in given and b + s in given and np.linalg.norm(given[a + s] - given[b + s]) > 1e-6
-    ]
-    if not pairs:
-        return growth.stature_for_age(age_y if age_y is not None else 10.0, sex)
-    statures, models = _size_table(age_y, sex)
-    cost = np.zeros(len(statures))
-    for a, b in pairs:
-        expected = np.linalg.norm(models[a] - models[b], axis=1)
-        cost += np.log(np.linalg.norm(given[a] - given[b]) / expected) ** 2
-    return float(statures[int(np.argmin(cost))])
-
-
-def _lay(
-    model: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]]
-) -> dict[str, NDArray[np.float64]]:
-    """Lay the model on the given landmarks: turned and shifted, not scaled (Kabsch, leaning to no turn)."""
-    names = [n for n in given if n in model]
-    stiff = np.array([0.2 if n.startswith(("elbow", "wrist", "mcp3", "finger", "toe", "heel")) else 1.0 for n in names])
-    target, source = np.array([given[n] for n in names]), np.array([model[n] for n in names])
-    weight = stiff[:, None] / stiff.sum()
-    centre_t, centre_s = (weight * target).sum(axis=0), (weight * source).sum(axis=0)
-    lean = 100.0**2 / max(len(names), 1)  # mm²: keeps the body from turning about an axis that the landmarks do not fix
-    cross = (weight * (target - centre_t)).T @ (source - centre_s) + lean * np.eye(3)
-    u, _, vt = np.linalg.svd(cross)
-    turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
-    return {name: turn @ (point - centre_s) + centre_t for name, point in model.items()}
-
-
-@cache
-def _tree() -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """Give all names, and for each name which edges (named by their lower end) lie between it and S1."""
-    parents = growth.parents()
-    names = ("S1", *parents)
-    index = {name: i for i, name in enumerate(names)}
-    paths = np.zeros((len(names), len(names)), dtype=bool)
-    for name in parents:
-        at = name
-        while at != "S1":
-            paths[index[name], index[at]] = True
-            at = parents[at][0]
-    return names, paths
-
-
-def _condition(
-    mean: dict[str, NDArray[np.float64]], given: dict[str, NDArray[np.float64]]
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
-    """Give the conditional mean of every landmark and its spread (standard deviation per axis, mm)."""
-    names, paths = _tree()
-    parents = growth.parents()
-    variance = np.zeros(len(names))
-    for i, name in enumerate(names[1:], start=1):
-        parent, part = parents[name]
-        length = float(np.linalg.norm(mean[name] - mean[parent]))
-        variance[i] = (_FREEDOM[part] * length) ** 2 / 3 + _LEAST_MM**2 / 3
-    covariance = (paths * variance) @ paths.T + 20.0**2  # where the whole body lies is open by 20 mm
-    seen = np.array([name in given for name in names])
-    prior = np.array([mean[name] for name in names])
-    gap = np.array([given[name] - mean[name] for name in names if name in given])
-    within = covariance[np.ix_(seen, seen)] + 1e-6 * np.eye(int(seen.sum()))
-    gain = np.linalg.solve(within, covariance[seen]).T
-    points = prior + gain @ gap
-    left = np.clip(np.diag(covariance) - np.einsum("ij,ji->i", gain, covariance[seen]), 0.0, None)
-    result = {name: (given[name] if name in given else points[i]) for i, name in enumerate(names)}
-    return result, {name: float(np.sqrt(left[i])) for i, name in enumerate(names)}
-
-
-def _warnings(given: dict[str, NDArray[np.float64]], mean: dict[str, NDArray[np.float64]]) -> tuple[str, ...]:
-    """Say in words what looks impossible: sides exchanged, landmarks on one point, far from where they can be."""
-    lines = []
-    for name, point in given.items():
-        other = mirror(name)
-        if name.endswith("_left") and other in given:
-            across = mean[name] - mean[other]
-            if float((point - given[other]) @ across) < 0:
-                lines.append(f"{name} and {other} look exchanged: left lies on the patient's right")
-        far = float(np.linalg.norm(point - mean[name]))
-        if far > 400.0:
-            lines.append(f"{name} lies {far:.0f} mm from where the other landmarks expect it")
-    points = sorted(given.items())
-    for i, (name, point) in enumerate(points):
-        for other, second in points[i + 1 :]:
-            if float(np.linalg.norm(point - second)) < 1.0:
-                lines.append(f"{name} and {other} lie on the same point")
-    return tuple(lines)
+    The squared distance is a sum of chi-squares; one scaled chi-square of the same mean and variance stands for it
+    (Satterthwaite 1946), its quantile is that of Wilson and Hilferty (1931).
+    """
+    trace = np.maximum(np.trace(covariance, axis1=1, axis2=2), 1e-9)
+    square = np.maximum(np.einsum("nij,nji->n", covariance, covariance), 1e-18)
+    freedom = trace**2 / square
+    part = 2 / (9 * freedom)
+    return np.asarray(np.sqrt(trace * (1 - part + _NORMAL_90 * np.sqrt(part)) ** 3))

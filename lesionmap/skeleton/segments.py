@@ -3,98 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionmap.skeleton import anatomy, growth
-from lesionmap.skeleton.shape import Posed, pose
+from lesionmap.skeleton import anatomy
+from lesionmap.skeleton.limits import LONG, Limit, axis_of, limits
+from lesionmap.skeleton.shape import filling, pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.skeleton.placement import Placement
 
-__all__ = ["Axis", "Coordinates", "around", "axis_of", "coordinates"]
-
-_LONG = ("humerus", "radius", "ulna", "femur", "tibia", "fibula")
-_SEGMENTS = ("proximal_epiphysis", "proximal_metaphysis", "diaphysis", "distal_metaphysis", "distal_epiphysis")
-# The femur's proximal physis lies across the neck; what belongs to the metaphysis ends at the trochanters.
-_HEAD_PHYSIS_MM = 8.0  # from the head's centre towards the neck, reference body (assumed)
-_INTERTROCHANTERIC = 0.16  # of the femur's length, from the top (assumed)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Axis:
-    """The axis of a long bone in a patient, and its segment limits along it."""
-
-    origin: NDArray[np.float64]
-    """Most proximal end, LPS mm."""
-    direction: NDArray[np.float64]
-    """Unit vector, proximal to distal."""
-    length_mm: float
-    limits: NDArray[np.float64]
-    """Four limits between the five segments, fractions of the length."""
+__all__ = ["Coordinates", "around", "axis_of", "coordinates", "site_names"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coordinates:
     """Bone coordinates of points, one entry a point."""
 
-    site: NDArray[np.object_]
+    code: NDArray[np.int16]
+    """Index into ``site_names()``."""
     fraction_along: NDArray[np.float64]
     angle_rad: NDArray[np.float64]
     radius_fraction: NDArray[np.float64]
     physis_mm: NDArray[np.float64]
+    """Distance to the nearest physis; NaN for bones without."""
+    limit_mm: NDArray[np.float64]
+    """Distance to the nearest limit of the segment; infinite where it has none."""
+    beyond: NDArray[np.int16]
+    """Code of the site behind that limit."""
 
 
-def _limits(bone: str, length_mm: float, placement: Placement) -> NDArray[np.float64]:
-    """Give the segment limits of a long bone as fractions of its length."""
-    ends = []
-    model = placement.stature_cm
-    for end in ("proximal", "distal"):
-        if bone == "femur" and end == "proximal":
-            ends.append(0.0)
-        else:
-            ends.append(growth.epiphysis_mm(f"{bone}_{end}", model) / length_mm)
-    shaft = 1.0 - sum(ends)
-    first = (
-        _INTERTROCHANTERIC
-        if bone == "femur"
-        else ends[0] + shaft * growth.metaphysis_share(f"{bone}_proximal", placement.age_y)
-    )
-    last = 1.0 - ends[1] - shaft * growth.metaphysis_share(f"{bone}_distal", placement.age_y)
-    return np.array([ends[0], first, last, 1.0 - ends[1]])
+@cache
+def site_names() -> NDArray[np.object_]:
+    """Give all site ids; the last is empty: no site."""
+    names = np.array([*(site.id for site in anatomy.sites()), ""], dtype=object)
+    names.setflags(write=False)
+    return names
 
 
-def axis_of(bone: str, side: str, placement: Placement) -> Axis:
-    """Give the axis of a long bone from its most proximal to its most distal point."""
-    return _axis_of(bone, side, placement.shape_key())
+@cache
+def _codes() -> dict[str, int]:
+    return {name: code for code, name in enumerate(site_names().tolist())}
 
 
-@lru_cache(maxsize=256)
-def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
-    posed = pose(placement)
-    numbers = [i for i, tube in enumerate(posed.tubes) if tube.bone == bone and tube.side == side]
-    shaft = max((posed.tubes[i] for i in numbers), key=lambda tube: len(tube.nodes))
-    ends = np.array([shaft.nodes[0], shaft.nodes[-1]])
-    marks = placement.positions()
-    start, _ = _ends(bone, side)
-    if np.linalg.norm(ends[0] - marks[start]) > np.linalg.norm(ends[1] - marks[start]):
-        ends = ends[::-1]
-    direction = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
-    mine = np.isin(posed.tube, numbers)
-    along = (posed.centres[mine] - ends[0]) @ direction
-    low = float((along - posed.radii[mine]).min())
-    high = float((along + posed.radii[mine]).max())
-    return Axis(ends[0] + low * direction, direction, high - low, _limits(bone, high - low, placement))
-
-
-def _ends(bone: str, side: str) -> tuple[str, str]:
-    frames = anatomy.table()["frames"]
-    hang = next(row["hang"] for row in anatomy.table()["part"] if row["bone"] == bone)
-    return f"{frames[hang]['from']}_{side}", f"{frames[hang]['to']}_{side}"
+@cache
+def _bones() -> tuple[NDArray[np.int16], NDArray[np.bool_], tuple[bool, ...]]:
+    """Give for each bone of the filling a site of it, whether it is a rib, and whether limits part it."""
+    sites = {(site.bone, site.side): site.id for site in anatomy.sites()}
+    first = np.array([_codes()[sites[key]] for key in filling().bones], dtype=np.int16)
+    rib = np.array([bone.startswith("rib_") for bone, _ in filling().bones])
+    return first, rib, tuple(len(anatomy.bone(bone).segments) > 1 for bone, _ in filling().bones)
 
 
 def coordinates(points: NDArray[np.float64], balls: NDArray[np.int_], placement: Placement) -> Coordinates:
@@ -107,93 +69,55 @@ def coordinates(points: NDArray[np.float64], balls: NDArray[np.int_], placement:
     balls : ndarray of int, shape (n,)
         Ball of ``pose(placement)`` that owns the point.
     """
-    posed = pose(placement)
-    count = len(points)
-    site = np.full(count, "", dtype=object)
-    fraction, angle, radius, physis = (np.full(count, np.nan) for _ in range(4))
-    tube = posed.tube[balls]
-    for number in np.unique(tube).tolist():
-        rows = np.flatnonzero(tube == number)
-        part = posed.tubes[number]
-        angle[rows], radius[rows] = around(points[rows], balls[rows], posed, number)
-        if part.bone in _LONG:
-            axis = axis_of(part.bone, part.side, placement)
-            fraction[rows] = np.clip((points[rows] - axis.origin) @ axis.direction / axis.length_mm, 0.0, 1.0)
-            site[rows], physis[rows] = _long_site(points[rows], fraction[rows], axis, posed, number)
-        else:
-            if part.bone == "clavicle" or part.bone.startswith("rib_"):
-                fraction[rows] = posed.along[balls[rows]]
-            site[rows] = _short_site(balls[rows], posed, number)
-    return Coordinates(site, fraction, angle, radius, physis)
+    static, (first, rib, parted) = filling(), _bones()
+    bone = static.bone[balls].astype(np.int16)
+    code = first[bone]
+    fraction = np.where(rib[bone], static.along[balls], np.nan)
+    physis, limit = np.full(len(points), np.nan), np.full(len(points), np.inf)
+    beyond = np.full(len(points), -1, dtype=np.int16)
+    order = np.argsort(bone, kind="stable")  # numbers of 16 bit are sorted in linear time
+    edges = np.searchsorted(bone[order], np.arange(len(parted) + 1))
+    for number in np.flatnonzero(np.diff(edges)).tolist():
+        if not parted[number]:
+            continue
+        rows = order[edges[number] : edges[number + 1]]
+        mine, (name, side) = points[rows], static.bones[number]
+        if name in LONG or name == "clavicle":
+            axis = axis_of(name, side, placement)
+            fraction[rows] = np.clip((mine - axis.origin) @ axis.direction / axis.length_mm, 0.0, 1.0)
+        surfaces = limits(name, side, placement)
+        values = np.stack([one.value(mine) for one in surfaces])
+        code[rows], limit[rows], beyond[rows] = _parted(values, surfaces)
+        if name in LONG:
+            physis[rows] = np.abs(values[[one.physis for one in surfaces]]).min(axis=0)
+    angle, radius = around(points, balls, placement)
+    return Coordinates(code, fraction, angle, radius, physis, limit, beyond)
+
+
+def _parted(
+    values: NDArray[np.float64], surfaces: tuple[Limit, ...]
+) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.int_]]:
+    """Give the segment of points, the distance to its nearest limit, and what lies behind that."""
+    codes = _codes()
+    before = np.array([codes[one.before] for one in surfaces])
+    step = np.argmax(np.vstack([values < 0, np.ones((1, values.shape[1]), dtype=bool)]), axis=0)
+    own = np.append(before, codes[surfaces[-1].after])[step]
+    # A limit that comes later cannot be crossed without leaving an earlier one first.
+    gap = np.where(np.arange(len(surfaces))[:, None] <= step, np.abs(values), np.inf)
+    nearest = gap.argmin(axis=0)
+    # Across it lies the limit's own site, or, from there, whatever the next limits say.
+    after = np.array([codes[one.after] for one in surfaces])
+    beyond = np.where(nearest == step, after[nearest], before[nearest])
+    return own, gap[nearest, np.arange(len(step))], beyond
 
 
 def around(
-    points: NDArray[np.float64], balls: NDArray[np.int_], posed: Posed, number: int
+    points: NDArray[np.float64], balls: NDArray[np.int_], placement: Placement
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give angle about a tube's centreline and distance from it over the half width, each (n,)."""
-    centre, wide, across = posed.tubes[number].at(posed.along[balls])
-    offset = points - centre
-    u = (offset * wide).sum(axis=1) / (wide**2).sum(axis=1)
-    v = (offset * across).sum(axis=1) / (across**2).sum(axis=1)
+    """Give angle about a bone's centreline and distance from it over the half width, each (n,)."""
+    section = filling().section[balls]
+    centre, wide, across = pose(placement).sections
+    offset = points - centre[section]
+    u = np.einsum("ij,ij->i", offset, (wide / (wide**2).sum(axis=1, keepdims=True))[section])
+    v = np.einsum("ij,ij->i", offset, (across / (across**2).sum(axis=1, keepdims=True))[section])
     return np.arctan2(v, u), np.hypot(u, v)
-
-
-def _long_site(
-    points: NDArray[np.float64], fraction: NDArray[np.float64], axis: Axis, posed: Posed, number: int
-) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """Give sites and distances to the nearest physis of points of a long bone."""
-    part = posed.tubes[number]
-    step = np.searchsorted(axis.limits, fraction, side="right")
-    names = np.array([f"{part.bone}.{segment}.{part.side}" for segment in _SEGMENTS], dtype=object)
-    planes = axis.limits[[0, 3]] if part.bone != "femur" else axis.limits[[3]]
-    physis = np.abs((fraction[:, None] - planes) * axis.length_mm).min(axis=1)
-    if part.bone != "femur":
-        return names[step], physis
-    neck = next(t for t in posed.tubes if t.bone == "femur" and t.side == part.side and t.segment == "neck")
-    centre = neck.nodes[-1]
-    towards = (neck.nodes[-3] - centre) / np.linalg.norm(neck.nodes[-3] - centre)
-    scale = float(np.linalg.norm(neck.wide[-1])) / 22.0
-    beyond = (points - centre) @ towards - _HEAD_PHYSIS_MM * scale
-    near = np.linalg.norm(points - centre, axis=1) < 45.0 * scale
-    physis = np.where(near, np.minimum(physis, np.abs(beyond)), physis)
-    head = near & (beyond < 0)
-    site = np.where(head, names[0], names[np.maximum(step, 1)])
-    if part.segment == "greater_trochanter":
-        site = np.where(head, site, f"femur.greater_trochanter.{part.side}")
-    return site, physis
-
-
-def _short_site(balls: NDArray[np.int_], posed: Posed, number: int) -> NDArray[np.object_]:
-    """Give sites of points of other bones, from the part or from where its ball is in the reference body."""
-    part = posed.tubes[number]
-    if part.segment:
-        return np.full(len(balls), _site_of_part(part.bone, part.segment, part.side), dtype=object)
-    origin = posed.template[balls]
-    if part.bone == "clavicle":
-        third = np.minimum((posed.along[balls] * 3).astype(int), 2)
-        thirds = np.array([f"clavicle.{s}.{part.side}" for s in ("medial", "middle", "lateral")], dtype=object)
-        return np.asarray(thirds[third])
-    if part.bone == "ilium":
-        return _ilium(origin, part.side)
-    if part.bone == "calcaneus":
-        back = origin[:, 1] > 138.0
-        names = np.array([f"calcaneus.body.{part.side}", f"calcaneus.apophysis.{part.side}"], dtype=object)
-        return np.asarray(names[back.astype(int)])
-    return np.full(len(balls), _site_of_part(part.bone, "whole", part.side), dtype=object)
-
-
-@cache
-def _site_of_part(bone: str, segment: str, side: str) -> str:
-    """Give the site of a part; a midline site is built of parts on either side."""
-    names = {site.id for site in anatomy.sites() if site.bone == bone}
-    own = f"{bone}.{segment}.{side}"
-    return own if own in names else f"{bone}.{segment}.midline"
-
-
-def _ilium(origin: NDArray[np.float64], side: str) -> NDArray[np.object_]:
-    """Part the ilium by distance to its joints, in the reference body."""
-    reference = growth.reference_landmarks()
-    joint = np.linalg.norm(origin - reference["si_joint_left"], axis=1) < 30.0
-    socket = np.linalg.norm(origin - reference["hip_left"], axis=1) < 48.0
-    names = np.array([f"ilium.{s}.{side}" for s in ("wing", "acetabular", "sacroiliac")], dtype=object)
-    return np.asarray(names[np.where(joint, 2, np.where(socket, 1, 0))])

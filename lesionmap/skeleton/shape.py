@@ -2,12 +2,13 @@
 
 A posed bone is one or more tubes. For questions about points each tube is filled with balls; the ball of least power
 distance (distance² minus radius²) says which bone a point belongs to, and the points of a ball's own tube give its
-coordinates. For drawing, the tubes' sections are used as they are.
+coordinates. The reference body is filled once; a placement only carries the balls. For drawing, the tubes' sections
+are used as they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from lesionmap.skeleton.anatomy import Side
     from lesionmap.skeleton.placement import Placement
 
-__all__ = ["Posed", "Tube", "pose", "reference_tubes", "sections"]
+__all__ = ["Filling", "Posed", "Tube", "carriers_of", "filling", "pose", "posed_tubes", "reference_tubes", "sections"]
 
 _END_BALL_MM = 4.0  # smallest ball at a square end
+_REGION = {"C": "cervical", "T": "thoracic", "L": "lumbar"}
 _MOST_MM = 12.0  # largest ball: balls of like size make the search for the nearest one fast
 
 
@@ -53,20 +55,54 @@ class Tube:
         """Give the length of the centreline up to each node, shape (n,)."""
         return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.nodes, axis=0), axis=1))])
 
-    def at(self, along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Give centre, wide and across, each (k, 3), at places along the centreline from 0 to 1 by length."""
+    def between(self, along: NDArray[np.float64]) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+        """Give the nodes before places along the centreline (0 to 1 by length), and how far on to the next, (k, 1)."""
         total = self.lengths_mm()
         places = np.interp(along * total[-1], total, np.arange(len(total)))
         low = np.minimum(places.astype(int), len(total) - 2)
-        share = (places - low)[:, None]
-        first, second, third = (v[low] * (1 - share) + v[low + 1] * share for v in (self.nodes, self.wide, self.across))
+        return low, (places - low)[:, None]
+
+    def at(self, along: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Give centre, wide and across, each (k, 3), at places along the centreline from 0 to 1 by length."""
+        low, share = self.between(along)
+        first, second, third = (_between(v, low, share) for v in (self.nodes, self.wide, self.across))
         return first, second, third
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filling:
+    """The balls that fill the tubes, but for where they lie: the same for every placement. Sorted by bone."""
+
+    bones: tuple[tuple[str, Side], ...]
+    """Every bone with its side."""
+    tubes: tuple[Tube, ...]
+    """The tube of the reference body that each posed tube is carried from; its side is that of the posed one."""
+    bone_of_tube: NDArray[np.int_]
+    first_node: NDArray[np.int_]
+    """Where the nodes of each tube begin among the nodes of all, and last the number of all."""
+    low: NDArray[np.int_]
+    """(s,) node before each section, among the nodes of all tubes."""
+    share: NDArray[np.float64]
+    """(s, 1) how far each section lies on from that node to the next."""
+    tube: NDArray[np.int_]
+    """(m,) index of the tube of each ball."""
+    bone: NDArray[np.int_]
+    """(m,) index of the bone of each ball, ascending."""
+    section: NDArray[np.int_]
+    """(m,) index of the section of each ball."""
+    along: NDArray[np.float64]
+    """(m,) place of each ball along its tube's centreline, 0 to 1 by length."""
+    offset: NDArray[np.float64]
+    """(m, 2) of the ball's centre from the section's, in half widths (wide, across)."""
+    radius: NDArray[np.float64]
+    """(m,) over the section's smaller half width."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posed:
     """All bones of a placement: tubes, and the balls that fill them."""
 
+    filling: Filling
     tubes: tuple[Tube, ...]
     centres: NDArray[np.float64]
     """(m, 3) LPS mm."""
@@ -76,8 +112,12 @@ class Posed:
     """(m,) index of the tube of each ball."""
     along: NDArray[np.float64]
     """(m,) place of each ball along its tube's centreline, 0 to 1 by length."""
-    template: NDArray[np.float64]
-    """(m, 3) where the ball's centre is in the reference body (right sides mirrored to the left)."""
+    sections: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    """Centre, wide, across of each section, (s, 3) LPS mm."""
+
+
+def _between(rows: NDArray[np.float64], low: NDArray[np.int_], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(rows[low] * (1 - share) + rows[low + 1] * share)
 
 
 def _tangents(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,22 +150,29 @@ def _make_tube(row: dict[str, Any]) -> Tube:
 def _vertebra_rows(name: str) -> list[dict[str, Any]]:
     """Give the parts of a vertebra in its own frame (left, back, up), mm."""
     width, depth, height, tx, ty, tz, sy, sz = table()["vertebrae"][name]
+    shared = table()["vertebra_shape"][_REGION[name[0]]]
     bone, hang = f"vertebra_{name}", f"vertebra:{name}"
-    canal = depth + 9.0
-    body = [[0, 0, z * height, width * w, depth * w] for z, w in ((-1, 1), (-0.5, 0.93), (0, 0.9), (0.5, 0.93), (1, 1))]
-    spine = [[0, canal + 4, 0, 5, 7], [0, (canal + sy) / 2, sz / 2, 4, 7], [0, sy - 2, sz, 3.5, 5]]
+    half, middle = shared["waist"]
+    body = [
+        [0, 0, z * height, width * w, depth * w] for z, w in ((-1, 1), (-0.5, half), (0, middle), (0.5, half), (1, 1))
+    ]
+    (back, *base), halfway, tip = shared["spinous"]
+    spine = [
+        [0, depth + back, 0, *base],
+        [0, (depth + back + sy) / 2 - 2, sz / 2, *halfway],
+        [0, sy - 2, sz, *tip],
+    ]
     rows = [
         {"bone": bone, "hang": hang, "segment": "body", "wide": [1, 0, 0], "ends": "flat", "nodes": body},
         {"bone": bone, "hang": hang, "segment": "posterior_elements", "wide": [1, 0, 0], "nodes": spine},
     ]
     for sign in (1, -1):
-        arch = [
-            [sign * width * 0.6, depth * 0.85, 2, 5, 4.5],
-            [sign * width * 0.75, depth + 6, 2, 6, 8],
-            [sign * width * 0.5, canal + 3, -2, 6, 9],
-            [0, canal + 5, -2, 6, 8],
+        arch = [[sign * width * left, depth + back, up, *halves] for left, back, up, *halves in shared["arch"]]
+        root, end = shared["transverse"]
+        transverse = [
+            [sign * width * root[0], depth + root[1], *root[2:]],
+            [sign * tx, ty, tz, *end],
         ]
-        transverse = [[sign * width * 0.8, depth + 5, 2, 5, 5], [sign * tx, ty, tz, 4, 4]]
         rows += [
             {"bone": bone, "hang": hang, "segment": "posterior_elements", "wide": [0, 0, 1], "nodes": nodes}
             for nodes in (arch, transverse)
@@ -140,14 +187,6 @@ def reference_tubes() -> tuple[Tube, ...]:
     for name in growth.vertebra_names():
         rows += _vertebra_rows(name)
     return tuple(_make_tube(row) for row in rows)
-
-
-def _carry(tube: Tube, side: Side, carrier: Carrier) -> Tube:
-    """Carry a tube to the patient; sections turn and stretch as the carrier does."""
-    nodes = carrier.carry(tube.nodes)
-    wide = carrier.carry(tube.nodes + tube.wide) - nodes
-    across = carrier.carry(tube.nodes + tube.across) - nodes
-    return Tube(tube.bone, side, tube.segment, tube.hang, tube.paired, tube.ends, nodes, wide, across)
 
 
 def sections(tube: Tube, step_mm: float) -> tuple[NDArray[np.float64], ...]:
@@ -184,8 +223,18 @@ def _discs(a: float, b: float, most: float) -> NDArray[np.float64]:
     return _fill_section(b, a, most)[:, [1, 0, 2]]
 
 
-def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
-    """Fill a tube with balls: centres, radii, places along it, centres in the reference body."""
+def _balls(tube: Tube) -> tuple[NDArray[np.float64], NDArray[np.int_], NDArray[np.float64]]:
+    """Fill a tube of the reference body with balls.
+
+    Returns
+    -------
+    along : (s,)
+        Places of the sections.
+    section : (m,)
+        Section of each ball.
+    discs : (m, 3)
+        Offset (u, v) in half widths, and radius over the section's smaller half width.
+    """
     half_b = float(np.linalg.norm(tube.across, axis=1).min())
     total = float(tube.lengths_mm()[-1])
     *_, along = sections(tube, float(np.clip(half_b * 0.7, 2.5, 7.0)))
@@ -194,17 +243,80 @@ def _balls(tube: Tube, reference: Tube) -> tuple[NDArray[np.float64], ...]:
         inset = min(_END_BALL_MM / total, 0.4)
         along = np.clip(along, inset, 1.0 - inset)
         most = np.clip(np.minimum(along, 1.0 - along) * total, _END_BALL_MM, _MOST_MM)
-    nodes, wide, across = tube.at(along)
+    _, wide, across = tube.at(along)
     half = np.stack([np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1), most], axis=1)
-    filled = [_discs(a, b, m) for a, b, m in half.tolist()]
-    owner = np.repeat(np.arange(len(filled)), [len(discs) for discs in filled])
-    u, v, radii = np.concatenate(filled).T
-    origin, origin_w, origin_a = reference.at(along)
+    filled = [_discs(a, b, m) / [1.0, 1.0, min(a, b)] for a, b, m in half.tolist()]
+    return along, np.repeat(np.arange(len(filled)), [len(discs) for discs in filled]), np.concatenate(filled)
 
-    def lay(centre: NDArray[np.float64], w: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(centre[owner] + u[:, None] * w[owner] + v[:, None] * x[owner])
 
-    return lay(nodes, wide, across), radii, along[owner], lay(origin, origin_w, origin_a)
+def _posed_sides(tube: Tube) -> tuple[Side, ...]:
+    pair: tuple[Side, ...] = ("left", "right")
+    return pair if tube.paired else next(bone.sides for bone in bones() if bone.id == tube.bone)
+
+
+@cache
+def filling() -> Filling:
+    """Fill the reference body with balls, once: a placement only carries them."""
+    rows = [(replace(tube, side=side), _balls(tube)) for tube in reference_tubes() for side in _posed_sides(tube)]
+    names: dict[tuple[str, Side], int] = {}
+    keys = [names.setdefault((tube.bone, "midline" if tube.paired else tube.side), len(names)) for tube, _ in rows]
+    order = np.argsort(keys, kind="stable").tolist()
+    tubes = tuple(rows[i][0] for i in order)
+    filled = [rows[i][1] for i in order]
+    bone_of_tube = np.array([keys[i] for i in order])
+    first_node = np.concatenate([[0], np.cumsum([len(tube.nodes) for tube in tubes])])
+    places = [tube.between(along) for tube, (along, _, _) in zip(tubes, filled, strict=True)]
+    first_section = np.cumsum([0, *(len(along) for along, _, _ in filled)])
+    section = np.concatenate([s + first for (_, s, _), first in zip(filled, first_section, strict=False)])
+    discs = np.concatenate([d for _, _, d in filled])
+    tube = np.repeat(np.arange(len(tubes)), [len(d) for _, _, d in filled])
+    return Filling(
+        bones=tuple(names),
+        tubes=tubes,
+        bone_of_tube=bone_of_tube,
+        first_node=first_node,
+        low=np.concatenate([low + first for (low, _), first in zip(places, first_node, strict=False)]),
+        share=np.concatenate([share for _, share in places]),
+        tube=tube,
+        bone=bone_of_tube[tube],
+        section=section,
+        along=np.concatenate([along for along, _, _ in filled])[section],
+        offset=discs[:, :2],
+        radius=discs[:, 2],
+    )
+
+
+def posed_tubes(placement: Placement) -> tuple[Tube, ...]:
+    """Give the tubes of the whole skeleton in patient LPS mm, without the balls: all that a drawing needs."""
+    return _carried(placement.shape_key())[0]
+
+
+@lru_cache(maxsize=8)
+def carriers_of(placement: Placement) -> dict[tuple[str, Side], Carrier]:
+    """Give the carriers of a placement, remembered; ``placement`` is a ``shape_key()``."""
+    return carriers(placement)
+
+
+@lru_cache(maxsize=8)
+def _carried(placement: Placement) -> tuple[tuple[Tube, ...], tuple[NDArray[np.float64], ...]]:
+    """Carry all tubes, a frame at a time; give also the nodes, wide and across of all in one array each."""
+    found, static = carriers_of(placement), filling()
+    rows: dict[tuple[str, Side], list[int]] = {}
+    for number, tube in enumerate(static.tubes):
+        rows.setdefault((tube.hang, tube.side), []).append(number)
+    total = int(static.first_node[-1])
+    nodes, wide, across = (np.empty((total, 3)) for _ in range(3))
+    for key, numbers in rows.items():
+        mine = np.concatenate([np.arange(static.first_node[n], static.first_node[n + 1]) for n in numbers])
+        start, w, x = (
+            np.concatenate([getattr(static.tubes[n], name) for n in numbers]) for name in ("nodes", "wide", "across")
+        )
+        carried = found[key].carry(np.concatenate([start, start + w, start + x])).reshape(3, -1, 3)
+        nodes[mine], wide[mine], across[mine] = carried[0], carried[1] - carried[0], carried[2] - carried[0]
+    cut = static.first_node[1:-1]
+    parts = zip(static.tubes, *(np.split(rows_of, cut) for rows_of in (nodes, wide, across)), strict=True)
+    tubes = tuple(replace(tube, nodes=n, wide=w, across=x) for tube, n, w, x in parts)
+    return tubes, (nodes, wide, across)
 
 
 def pose(placement: Placement) -> Posed:
@@ -221,16 +333,11 @@ def pose(placement: Placement) -> Posed:
 
 @lru_cache(maxsize=8)
 def _pose(placement: Placement) -> Posed:
-    found = carriers(placement)
-    sides = {bone.id: bone.sides for bone in bones()}
-    pair: tuple[Side, ...] = ("left", "right")
-    tubes: list[Tube] = []
-    balls: list[tuple[NDArray[np.float64], ...]] = []
-    for reference in reference_tubes():
-        for side in pair if reference.paired else sides[reference.bone]:
-            tube = _carry(reference, side, found[reference.hang, side])
-            tubes.append(tube)
-            balls.append(_balls(tube, reference))
-    owner = np.repeat(np.arange(len(tubes)), [len(b[0]) for b in balls])
-    centres, radii, along, template = (np.concatenate([b[i] for b in balls]) for i in range(4))
-    return Posed(tuple(tubes), centres, radii, owner, along, template)
+    tubes, carried = _carried(placement)
+    static = filling()
+    centre, wide, across = (_between(rows, static.low, static.share) for rows in carried)
+    u, v = static.offset[:, :1], static.offset[:, 1:]
+    centres = centre[static.section] + u * wide[static.section] + v * across[static.section]
+    thin = np.minimum(np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1))
+    radii = static.radius * thin[static.section]
+    return Posed(static, tubes, centres, radii, static.tube, static.along, (centre, wide, across))

@@ -9,11 +9,11 @@ from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_mm
-from lesionmap.write.nifti import write_nifti_labels
+from lesionmap.write.nifti import write_label_map, write_nifti_labels
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
 from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, notes
-from lesionmap.write.style import STATE_STYLE, StateStyle, state_style
+from lesionmap.write.style import STATE_STYLE, StateStyle, segment_colour, state_style
 from lesionmap.write.tables import write_table
 
 __all__ = [
@@ -36,7 +36,9 @@ __all__ = [
     "notes",
     "results_of",
     "saving",
+    "segment_colour",
     "state_style",
+    "write_label_map",
     "write_nifti_labels",
     "write_report",
     "write_table",

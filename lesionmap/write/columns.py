@@ -52,6 +52,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "n_lesions_without_hands_feet": "Lesions counted in this visit, hands and feet left out.",
         "n_bones_without_hands_feet": "Bones affected in this visit, hands and feet left out.",
         "n_sites_without_hands_feet": "Sites affected in this visit, hands and feet left out.",
+        "growth_risk": "yes: it spans metaphysis and epiphysis, which may disturb growth.",
     }
 )
 

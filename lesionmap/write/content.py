@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lesionmap import __version__
 from lesionmap.measure import main_measurement
-from lesionmap.skeleton import imaged, known, regions, sites
+from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
 from lesionmap.write.rows import is_read, tally_words, threshold_words
 from lesionmap.write.style import STATE_STYLE, state_style
 
@@ -84,6 +84,7 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
         _counts(results),
         *_courses(results),
         *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
+        _legs(results),
         *_coverages(results),
         _method(results),
     ]
@@ -223,6 +224,38 @@ def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Sectio
     widths = (0.75, 3.0, 1.15, 1.4, 0.7, 0.6, 0.75, 0.95, 1.2)
     below = (f"ml: volume. mm: largest diameter. ratio: signal to reference region. {UNKNOWN}: not known.",)
     return Section(f"Lesions on {key}", table=Table(header, tuple(rows), widths), below=below)
+
+
+_LEG_WORDS = {"femur": "Femur: hip centre to knee", "tibia": "Tibia: knee to ankle", "leg": "Leg: both together"}
+
+
+def _legs(results: Results) -> Section | None:
+    """Give the lengths of the legs of each visit whose landmarks tell them."""
+    rows = []
+    for facts in results.visits:
+        for length in leg_lengths(facts.placement) if facts.placement is not None else ():
+            sides = (length.left_mm, length.left_se_mm), (length.right_mm, length.right_se_mm)
+            if any(value is not None for value, _ in sides):
+                apart = _with_error(length.difference_mm, length.difference_se_mm, signed=True)
+                figures = (*(_with_error(*side) for side in sides), apart)
+                rows.append(
+                    (Cell(facts.visit.key), Cell(_LEG_WORDS[length.name]), *(Cell(x, number=True) for x in figures))
+                )
+    if not rows:
+        return None
+    below = (
+        f"mm between landmarks ± standard error; placing a landmark is taken to err by {PLACING_MM:.0f} mm (assumed).",
+        "Difference: left minus right. Less than two standard errors cannot be told from no difference.",
+    )
+    header = ("visit", "length", "left", "right", "difference")
+    return Section("Leg lengths", table=Table(header, tuple(rows), (1.0, 2.2, 1.0, 1.0, 1.0)), below=below)
+
+
+def _with_error(value: float | None, error: float | None, *, signed: bool = False) -> str:
+    if value is None or error is None:
+        return UNKNOWN
+    whole = round(value)
+    return f"{whole:+d} ± {error:.0f}" if signed and whole else f"{whole} ± {error:.0f}"
 
 
 def _coverages(results: Results) -> list[Section]:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.lesions import Lesion, LesionMap, Mask
-    from lesionmap.space import Grid
+    from lesionmap.space import Grid, Volume
     from lesionmap.visits import Series
 
-__all__ = ["write_nifti_labels"]
+__all__ = ["write_label_map", "write_nifti_labels"]
 
 _MOST_LABELS = 65535
 
@@ -73,6 +73,23 @@ def write_nifti_labels(
         _save(labels, series.grid, volume_file)
         text_file.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return image, sidecar
+
+
+def write_label_map(labels: Volume, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a bone label map as NIfTI (uint16), on its own grid, not re-oriented.
+
+    Parameters
+    ----------
+    labels : Volume
+        Whole numbers from 0 to 65535; LPS mm.
+    path : str or Path
+        ``.nii`` or ``.nii.gz``.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    """
+    ending(path, (".nii", ".nii.gz"))
+    with saving(path, overwrite=overwrite) as file:
+        _save(labels.array.astype(np.uint16), labels.grid, file)
 
 
 def _masks(lesion_map: LesionMap, series: Series) -> list[tuple[Lesion, Mask]]:

@@ -92,6 +92,7 @@ def _measured(measured: Measurement, lesion: Lesion) -> dict[str, Any]:
         "signal_ratio": measured.signal_ratio,
         "why_not_measured": measured.why_not or None,
         "physis": lesion.physis or measured.physis,
+        "growth_risk": "yes" if (lesion.physis or measured.physis) == "crosses" else None,
         "x_lps_mm": x,
         "y_lps_mm": y,
         "z_lps_mm": z,

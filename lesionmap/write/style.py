@@ -28,6 +28,7 @@ __all__ = [
     "PHYSIS",
     "STATE_STYLE",
     "StateStyle",
+    "segment_colour",
     "state_style",
 ]
 
@@ -107,3 +108,33 @@ STATE_STYLE: Mapping[str, StateStyle] = MappingProxyType(
 def state_style(state: str | None) -> StateStyle:
     """Give the style of a state; of ``marked`` where there is none."""
     return STATE_STYLE.get(state or "marked", STATE_STYLE["marked"])
+
+
+_SEGMENTS = MappingProxyType(
+    {
+        "epiphysis": "#ffaabb",
+        "metaphysis": "#eedd88",
+        "diaphysis": "#77aadd",
+        "greater_trochanter": "#bbcc33",
+        "apophysis": "#bbcc33",
+        "body": "#99ddff",
+        "posterior_elements": "#44bb99",
+        "manubrium": "#44bb99",
+        "medial": "#99ddff",
+        "lateral": "#44bb99",
+        "wing": "#99ddff",
+        "acetabular": "#44bb99",
+        "sacroiliac": "#bbcc33",
+    }
+)
+_PLAIN = "#dddddd"
+
+
+def segment_colour(site: str) -> str:
+    """Give the colour of a site's segment, ``#rrggbb``: the light scheme of Paul Tol, calmer than the states' colours.
+
+    Both ends of a bone look alike; bones that are not parted are grey. Neighbours differ with every common colour
+    blindness.
+    """
+    segment = site.split(".")[1]
+    return _SEGMENTS.get(segment.removeprefix("proximal_").removeprefix("distal_"), _PLAIN)

@@ -60,7 +60,10 @@ class LesionDots:
         return [DOTS]
 
     def near(self) -> list[tuple[Lesion, XYZ]]:
-        """List the lesions that the shown slice cuts, with their places in it (LPS mm); none on a planar view."""
+        """List the lesions that the shown slice cuts, with their places in it (LPS mm); none on a planar view.
+
+        In 3-D all are listed, each at its own place.
+        """
         now, volume = self._session.now, self._session.volume
         if now is None or volume is None or volume.projection:
             return []
@@ -70,7 +73,11 @@ class LesionDots:
         for lesion in now.lesion_map.lesions:
             middle = place_of(lesion, now.measurements)
             far = max([_NEAR_MM, *(reach(x.mask, axis) for x in lesion.extents if x.mask)])
-            if middle is not None and abs(middle[axis] - at[axis]) <= far:
+            if middle is None:
+                continue
+            if self._viewer.dims.ndisplay == 3:
+                found.append((lesion, middle))
+            elif abs(middle[axis] - at[axis]) <= far:
                 place = list(middle)
                 place[axis] = float(at[axis])
                 found.append((lesion, (place[0], place[1], place[2])))

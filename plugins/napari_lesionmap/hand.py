@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Hand"]
 
+_STILL = 2
+"""A press with no more moves of the mouse than these is a click."""
+_HOLD_PX = 9.0
+"""A landmark as near as this to the press is held."""
 _LABELS_MODE = {"paint": "paint", "erase": "erase"}
 _WORDS = {
     "look": "",
@@ -67,13 +71,41 @@ class Hand:
         """Tell a click from a drag: napari pans with a drag."""
         if event.button != 1 or event.modifiers or self._desk.session.tool in _LABELS_MODE:
             return
-        moved = 0
+        moved, held = 0, self._held(event)
+        camera = self._desk.viewer.scene.camera
+        pans = camera.mouse_pan
+        camera.mouse_pan = pans and not held
         yield
         while event.type == "mouse_move":
             moved += 1
+            if held and moved > _STILL:
+                self._drag(held, event)
             yield
-        if moved <= 2:
+        camera.mouse_pan = pans
+        if moved <= _STILL:
             self.click(tuple(event.position[-3:]))
+        elif held:
+            self._drop(held, event)
+
+    # ---- landmarks that are moved ----------------------------------------------------------------------------------
+
+    def _held(self, event: Any) -> str:
+        """Give the landmark that is drawn where the mouse was pressed, while landmarks are placed; empty: none."""
+        desk = self._desk
+        if desk.session.tool != "landmark" or desk.session.read_only or len(event.position) < 3:
+            return ""
+        return desk.stage.lines.landmark_at(_lps(event), _HOLD_PX / max(float(desk.viewer.scene.camera.zoom), 1e-3))
+
+    def _drag(self, landmark: str, event: Any) -> None:
+        """Let the skeleton follow a landmark; nothing is kept yet."""
+        desk = self._desk
+        marks = {**desk.session.placed(), landmark: _lps(event)}
+        desk.newest("drag", desk.stage.lines.move(marks), desk.stage.lines.settle_move)
+
+    def _drop(self, landmark: str, event: Any) -> None:
+        session = self._desk.session
+        session.landmark = landmark
+        self._landmark(_lps(event), go_on=False)
 
     def click(self, world: tuple[float, ...]) -> None:
         """Act on a click at a point of the world (y, z, x), mm."""
@@ -112,7 +144,7 @@ class Hand:
         row = session.lesion_map.lesion(lesion)
         self._desk.say(proposal.words or f"{lesion}: {site_name(row.sites[0])}; change the site below if it is another")
 
-    def _landmark(self, lps_mm: XYZ) -> None:
+    def _landmark(self, lps_mm: XYZ, *, go_on: bool = True) -> None:
         session = self._desk.session
         now, work = session.now, session.work
         if now is None or work is None:
@@ -121,7 +153,7 @@ class Hand:
 
         def place() -> Placement | str:
             try:
-                return put_skeleton(marks, work.patient, now.visit)
+                return put_skeleton(marks, work.patient, now.visit, now.placement)
             except LesionmapError as error:
                 return str(error)
 
@@ -131,7 +163,11 @@ class Hand:
                 self._next(f"{_words(name)} kept: {placed}")
             else:
                 session.take_placement(placed)
-                self._next(f"{_words(name)} placed")
+                if go_on:
+                    self._next(f"{_words(name)} placed")
+                else:
+                    session.choose_landmark(name)
+                    self._desk.say(f"{_words(name)} moved")
 
         self._desk.run("placing the skeleton", place, take)
 
@@ -142,6 +178,11 @@ class Hand:
         following = next_landmark(landmark_rows(session.now, session.pending), session.landmark)
         session.choose_landmark(following)
         self._desk.say(f"{done}; next: {_words(following)}" if following else f"{done}; all are placed")
+
+
+def _lps(event: Any) -> XYZ:
+    x, y, z = lps_from_world(event.position[-3:]).tolist()
+    return x, y, z
 
 
 def _words(landmark: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.evaluate import patient_facts, place_visit
+from lesionmap.evaluate import patient_facts, place_visit, with_coverage
 from lesionmap.lesions import Extent
 
 if TYPE_CHECKING:
@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     Points = NDArray[np.float64]
 
 __all__ = [
+    "GUESSES",
     "OpenedVisit",
     "PatientWork",
     "Proposal",
+    "carry_skeleton",
+    "guess_skeleton",
     "import_images",
+    "label_skeleton",
     "load_patient",
     "main_series",
+    "moved",
     "open_study",
     "open_visit",
     "propose",
@@ -41,6 +46,8 @@ __all__ = [
     "sample_study",
 ]
 
+GUESSES = ("previous", "silhouette")
+"""Ways to place that put down no landmark: all are estimated, and followed by those that a reader puts right."""
 _BEST_FIRST = ("STIR", "T2", "T1")
 """Sequences on which lesions are marked, the best one first."""
 
@@ -210,6 +217,54 @@ def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -
     return () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement)
 
 
-def put_skeleton(landmarks: Mapping[str, tuple[float, float, float]], patient: Patient, visit: Visit) -> Placement:
-    """Place the skeleton on landmarks (LPS mm), with what of it was imaged."""
-    return place_visit(patient, visit, landmarks)
+def put_skeleton(
+    landmarks: Mapping[str, tuple[float, float, float]], patient: Patient, visit: Visit, before: Placement | None = None
+) -> Placement:
+    """Place the skeleton on landmarks (LPS mm), with what of it was imaged.
+
+    Parameters
+    ----------
+    landmarks : mapping of str to (x, y, z)
+        All that are placed.
+    patient, visit : Patient, Visit
+    before : Placement, optional
+        What was there: a guess is put right by the landmarks, a label map stays.
+    """
+    if before is not None and before.how in GUESSES:
+        return with_coverage(moved(before, landmarks), visit)
+    placed = place_visit(patient, visit, landmarks)
+    return replace(placed, how=before.how, labels=before.labels) if before is not None and before.labels else placed
+
+
+def moved(placement: Placement, landmarks: Mapping[str, tuple[float, float, float]]) -> Placement:
+    """Give a placement as it is with these landmarks, its size kept; quick, without coverage."""
+    if placement.how in GUESSES:
+        from lesionmap.place import correct
+
+        return correct(placement, landmarks)
+    from lesionmap.skeleton import place
+
+    # Age and stature stay, or the whole body would breathe with a landmark that is dragged.
+    return place(landmarks, age_y=placement.age_y, sex=placement.sex, stature_cm=placement.stature_cm)
+
+
+def guess_skeleton(patient: Patient, visit: Visit) -> Placement:
+    """Place the skeleton by the outline of the body in a visit's images: a first guess."""
+    from lesionmap.place import place_auto
+
+    return with_coverage(place_auto(visit, patient.sex)[0], visit)
+
+
+def carry_skeleton(patient: Patient, visit: Visit, earlier: VisitFacts) -> Placement:
+    """Carry the skeleton of another visit over by registration of the images; takes up to a minute."""
+    from lesionmap.place import place_from
+
+    return with_coverage(place_from(visit, earlier.visit, earlier.placement, patient.sex)[0], visit)
+
+
+def label_skeleton(path: str, names: str, patient: Patient, visit: Visit) -> Placement:
+    """Place the skeleton from a bone label map; ``names``: what its numbers mean, a numbering or a file."""
+    from lesionmap.place import place_file
+
+    placed, _ = place_file(path, names, age_y=visit.age_y, sex=patient.sex, stature_cm=visit.stature_cm)
+    return with_coverage(placed, visit)

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_lesionmap.layers import AXIS_LABELS, UNITS, XYZ, segments, world_from_lps
+from lesionmap.write import segment_colour
+from napari_lesionmap.layers import AXIS_LABELS, UNITS, XYZ, lps_from_world, segments, world_from_lps
+from napari_lesionmap.load import moved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from lesionmap.skeleton import Placement
+    from lesionmap.skeleton import PlacedLandmark, Placement
 
-__all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cut"]
+__all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cut", "rgba"]
 
 LINES = "skeleton"
 LANDMARKS = "landmarks"
-_CUT = (0.30, 0.85, 0.95, 0.95)
-_MIDDLE = (0.30, 0.85, 0.95, 0.28)
+_OPACITY = 0.9
+_MIDDLE = (0.85, 0.88, 0.92, 0.22)
+_PHYSIS = (1.0, 1.0, 1.0, 0.9)
+_DOUBT = (0.60, 0.65, 0.69, 0.55)
 _PLACED, _ESTIMATED, _CHOSEN = "#4dd9f2", "#9aa5b1", "#ffb000"
 _NEAR_MM = 30.0
 """Landmarks are shown from this far off the slice on, so that the next one can be found."""
 _NAMED_MM = 9.0
 """Landmarks as near as this, and the chosen one, have their names beside them."""
+_DOUBT_MM = 60.0
+"""How far an estimated landmark may be off is drawn up to here, as more fills the view; of the chosen one always."""
 _SIZE_MM = 9.0
-_WIDTH_PX = 1.8
-_WIDTHS_MM = (0.7, 4.0)
-_PATIENT_AXIS: tuple[Literal[1], Literal[2], Literal[0]] = (1, 2, 0)
-
-
+_DASH_MM, _GAP_MM = 3.0, 2.0
+_WIDTH_PX = 2.0
+_WIDTHS_MM = (0.4, 4.0)
 _CUTS_KEPT = 48
-_THIN_MM = 0.6
-"""Corners of the cut nearer than this to the line without them are left out."""
-_NOTHING = np.zeros((0, 2, 3))
+_NOTHING, _COLOURLESS = np.zeros((0, 2, 3)), np.zeros((0, 4))
 
 Later = Callable[[Callable[[], Any], Callable[[Any], object]], None]
 """Does the first, maybe later and in a thread, and hands its result to the second."""
@@ -47,18 +51,10 @@ def at_once(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
     then(work())
 
 
-def cut(placement: Placement, axis: int, at_mm: float) -> NDArray[np.float64]:
-    """Cut the skeleton with a plane of the world, as vectors; touches no state."""
-    from skimage.measure import approximate_polygon
-
-    from lesionmap.skeleton import slice_contours
-
-    across = _PATIENT_AXIS[axis]
-    lines = []
-    for _, line in slice_contours(placement, across, at_mm):
-        flat = approximate_polygon(np.delete(line, across, axis=1), _THIN_MM)
-        lines.append(np.insert(flat, across, at_mm, axis=1))
-    return segments(lines)
+def rgba(colour: str, opacity: float = 1.0) -> tuple[float, float, float, float]:
+    """Give red, green, blue, opacity, each 0 to 1, of ``#rrggbb``."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue, opacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +65,40 @@ class Cut:
     at: tuple[int, float]
     """Axis of the world that the plane is across, and where, mm."""
     vectors: NDArray[np.float64]
+    """(n, 2, 3): starts and directions in the world, mm."""
+    colours: NDArray[np.float64]
+    """(n, 4)"""
+
+
+def cut(placement: Placement, at: tuple[int, float]) -> Cut:
+    """Cut the skeleton with a plane of the world, its physes dashed; touches no state."""
+    from lesionmap import skeleton
+
+    axis, at_mm = at
+    across = lps_from_world(np.eye(3)[axis])
+    plane = (across * at_mm).tolist(), across.tolist()
+    lines = skeleton.cut(placement, *plane)
+    dashes = [d for *_, line in skeleton.cut_physes(placement, *plane) for d in _dashes(line)]
+    parts = [(segments([line]), rgba(segment_colour(site), _OPACITY)) for site, line in lines]
+    return Cut(placement, at, *_together([*parts, (segments(dashes), _PHYSIS)]))
+
+
+Parts = list[tuple["NDArray[np.float64]", tuple[float, float, float, float]]]
+
+
+def _together(parts: Parts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the vectors of all parts, and the colour of each."""
+    colours = [np.tile(colour, (len(vectors), 1)) for vectors, colour in parts]
+    return np.concatenate([_NOTHING, *(vectors for vectors, _ in parts)]), np.concatenate([_COLOURLESS, *colours])
+
+
+def _dashes(line: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+    """Part a line of two points into dashes."""
+    way = line[1] - line[0]
+    length = max(float(np.linalg.norm(way)), 1e-9)
+    for start in np.arange(0.0, length, _DASH_MM + _GAP_MM).tolist():
+        stop = min(start + _DASH_MM, length)
+        yield np.array([line[0] + way * start / length, line[0] + way * stop / length])
 
 
 class SkeletonLines:
@@ -77,25 +107,23 @@ class SkeletonLines:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._placement: Placement | None = None
-        self._middle: NDArray[np.float64] = np.zeros((0, 2, 3))
+        self._draft: Placement | None = None
+        self._moved: Placement | None = None
         self._chosen = ""
         self._at: tuple[int, float] | None = None
         self._step = np.ones(3)
-        self._cuts: dict[tuple[int, float], NDArray[np.float64]] = {}
+        self._cuts: dict[tuple[int, float], Cut] = {}
         self.visible = True
         self.landmarks_visible = False
 
     def show(self, placement: Placement | None, step: XYZ = (1.0, 1.0, 1.0)) -> None:
         """Draw this placement over an image with that distance of slices (y, z, x; mm); None: take it away."""
-        from lesionmap.skeleton import bone_lines
-
         if placement is not self._placement:
             self._cuts.clear()
         if not np.array_equal(step, self._step):
             self.clear()
             self._step = np.array(step)
-        self._placement, self._at = placement, None
-        self._middle = segments([line for _, _, line in bone_lines(placement)]) if placement is not None else _NOTHING
+        self._placement, self._draft, self._moved, self._at = placement, None, None, None
         if placement is None:
             self.clear()
 
@@ -110,6 +138,38 @@ class SkeletonLines:
         self._chosen = landmark
         self._draw_landmarks()
 
+    @property
+    def placement(self) -> Placement | None:
+        """What is drawn: the visit's placement, or the one that it becomes while a landmark is moved."""
+        return self._draft or self._placement
+
+    def landmark_at(self, lps_mm: XYZ, within_mm: float) -> str:
+        """Give the landmark that is drawn nearest to a place of the slice shown; empty: none so near."""
+        if self.placement is None or self._at is None or not self.landmarks_visible:
+            return ""
+        axis, at_mm = self._at
+        marks = _marks(self.placement)
+        points = world_from_lps(np.array([mark.lps_mm for mark in marks]))
+        away = np.abs(points[:, axis] - at_mm)
+        points[:, axis] = world_from_lps(lps_mm)[axis]
+        gap = np.where(away <= _NEAR_MM, np.linalg.norm(points - world_from_lps(lps_mm), axis=1), np.inf)
+        return marks[int(gap.argmin())].name if gap.min() <= within_mm else ""
+
+    def move(self, marks: dict[str, XYZ]) -> Callable[[], Cut | None]:
+        """Give the work of cutting the skeleton as it is with these landmarks; its result goes to ``settle_move``."""
+        placement, at = self._placement, self._at
+        if placement is None or at is None:
+            return lambda: None
+        self._moved = placement
+        return lambda: cut(moved(placement, marks), at)
+
+    def settle_move(self, made: Cut | None) -> None:
+        """Draw a skeleton of which a landmark is being moved; nothing is kept of it."""
+        if made is not None and made.at == self._at and self._moved is self._placement:
+            self._draft = made.placement
+            self._draw_lines(made)
+            self._draw_landmarks()
+
     def task(self) -> Callable[[], Cut | None]:
         """Give the work that the slice shown needs, to be done in a thread; its result goes to ``settle``."""
         dims, placement = self._viewer.dims, self._placement
@@ -117,31 +177,53 @@ class SkeletonLines:
             return lambda: None
         axis = dims.order[-3]
         at = (axis, round(float(dims.point[axis]), 2))
-        made = self._cuts.get(at) if self.visible else _NOTHING
-        return lambda: Cut(placement, at, cut(placement, *at) if made is None else made)
+        made = self._cuts.get(at)
+        if made is None and not self.visible:
+            made = Cut(placement, at, _NOTHING, _COLOURLESS)
+        return lambda: made or cut(placement, at)
 
     def settle(self, made: Cut | None) -> None:
         """Draw what a task has made, unless another slice or placement is shown by now."""
-        if made is None or made.placement is not self._placement:
-            return
+        if self._viewer.dims.ndisplay == 3:
+            self.clear()  # hidden, they would come back with the faces that napari gives vectors in 3-D
+        elif made is not None and made.placement is self._placement:
+            self._keep(made)
+
+    def _keep(self, made: Cut) -> None:
         if self.visible:
             if len(self._cuts) >= _CUTS_KEPT:
                 self._cuts.pop(next(iter(self._cuts)))
-            self._cuts[made.at] = made.vectors
-        self._at = made.at
-        self._draw_lines()
+            self._cuts[made.at] = made
+        self._at, self._draft = made.at, None
+        self._draw_lines(made)
         self._draw_landmarks()
 
-    def _draw_lines(self) -> None:
-        if not self.visible or self._at is None:
+    def _beside(self) -> Parts:
+        """Give, while landmarks are placed, the bones' centrelines and how far estimated landmarks may be off."""
+        from lesionmap.skeleton import bone_lines
+
+        if self._placement is None or self._draft is not None or self._at is None or not self.landmarks_visible:
+            return []
+        axis, at_mm = self._at
+        rings = []
+        for mark in _marks(self._placement):
+            middle = world_from_lps(mark.lps_mm)
+            reach = mark.radius90_mm**2 - (middle[axis] - at_mm) ** 2
+            told = mark.radius90_mm <= _DOUBT_MM or mark.name == self._chosen
+            if not mark.placed and reach > 0 and told:
+                rings.append(_ring(lps_from_world(middle), axis, float(np.sqrt(reach))))
+        middles = [line for _, _, line in bone_lines(self._placement)]
+        return [(segments(middles), _MIDDLE), (segments(rings), _DOUBT)]
+
+    def _draw_lines(self, made: Cut) -> None:
+        beside, beside_colours = _together(self._beside())
+        vectors, colours = np.concatenate([beside, made.vectors]), np.concatenate([beside_colours, made.colours])
+        if not self.visible or not len(vectors):
             _show(self._viewer, LINES, on=False)
             return
-        axis, at_mm = self._at
-        made = self._cuts.get(self._at, _NOTHING)
-        vectors = np.concatenate([self._middle, made])
+        axis, at_mm = made.at
         # All in the plane that is shown: centrelines are projected onto it.
         vectors[:, 0, axis], vectors[:, 1, axis] = at_mm, 0.0
-        colours = np.concatenate([np.tile(_MIDDLE, (len(self._middle), 1)), np.tile(_CUT, (len(made), 1))])
         if LINES not in self._viewer.layers:
             options = {"edge_width": self._width(), "vector_style": "line", "edge_color": "cyan"}
             self._add("add_vectors", vectors[:1], LINES, **options)
@@ -161,13 +243,11 @@ class SkeletonLines:
             self._viewer.layers[LINES].edge_width = self._width()
 
     def _draw_landmarks(self) -> None:
-        if self._placement is None or not self.landmarks_visible or self._at is None:
+        if self.placement is None or not self.landmarks_visible or self._at is None:
             _show(self._viewer, LANDMARKS, on=False)
             return
-        from lesionmap.skeleton import landmarks
-
         axis, at_mm = self._at
-        marks = [mark for mark in self._placement.landmarks if mark.placed or mark.name in landmarks()]
+        marks = _marks(self.placement)
         points = world_from_lps(np.array([mark.lps_mm for mark in marks]))
         away = np.abs(points[:, axis] - at_mm)
         near = away <= _NEAR_MM
@@ -197,6 +277,21 @@ class SkeletonLines:
         layer = getattr(self._viewer, how)(data / self._step, name=name, **place, **options)
         layer.editable = False
         self._viewer.layers.selection.active = active
+
+
+def _marks(placement: Placement) -> list[PlacedLandmark]:
+    """List the 43 landmarks, and the vertebrae that were placed."""
+    from lesionmap.skeleton import landmarks
+
+    return [mark for mark in placement.landmarks if mark.placed or mark.name in landmarks()]
+
+
+def _ring(middle_lps_mm: NDArray[np.float64], axis: int, radius_mm: float) -> NDArray[np.float64]:
+    """Give a circle about a place, at right angles to an axis of the world, LPS mm."""
+    angle = np.linspace(0.0, 2 * np.pi, 41)
+    round_it = np.zeros((len(angle), 3))
+    round_it[:, [i for i in range(3) if i != axis]] = radius_mm * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(middle_lps_mm + lps_from_world(round_it))
 
 
 def _show(viewer: ViewerModel, name: str, *, on: bool) -> None:

@@ -16,17 +16,19 @@ from napari_lesionmap.layers import STAY, XYZ
 from napari_lesionmap.places import anchor, site_place
 from napari_lesionmap.resolve import place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
+from napari_lesionmap.solid import BoneSurfaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from napari.components import ViewerModel
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.lesions import Lesion
     from lesionmap.space import Grid
     from napari_lesionmap.session import Session
     from napari_lesionmap.skeleton_lines import Cut, Later
+    from napari_lesionmap.solid import Solid
 
 __all__ = ["MASKS", "Stage", "label_of", "painted"]
 
@@ -72,6 +74,7 @@ class Stage:
     def __init__(self, viewer: ViewerModel, session: Session, later: Later = at_once) -> None:
         self.viewer, self.session = viewer, session
         self.lines = SkeletonLines(viewer)
+        self.bones = BoneSurfaces(viewer)
         self.dots = LesionDots(viewer, session)
         self._later = later
         self.shift: XYZ = STAY
@@ -88,6 +91,7 @@ class Stage:
         session.selection_changed.connect(self.show_selection)
         viewer.dims.events.point.connect(self._follow)
         viewer.dims.events.order.connect(self._follow)
+        viewer.dims.events.ndisplay.connect(self._follow)
         viewer.scene.camera.events.zoom.connect(self.lines.follow_zoom)
 
     def close(self) -> None:
@@ -99,6 +103,7 @@ class Stage:
         session.selection_changed.disconnect(self.show_selection)
         self.viewer.dims.events.point.disconnect(self._follow)
         self.viewer.dims.events.order.disconnect(self._follow)
+        self.viewer.dims.events.ndisplay.disconnect(self._follow)
         self.viewer.scene.camera.events.zoom.disconnect(self.lines.follow_zoom)
 
     # ---- images ----------------------------------------------------------------------------------------------------
@@ -152,6 +157,7 @@ class Stage:
         self._ours = []
         self._drawn = {}
         self.lines.clear()
+        self.bones.clear()
 
     def _add(self, made: layers.LayerTuple) -> Any:
         data, options, kind = made
@@ -354,20 +360,17 @@ class Stage:
     def jump_to(self, lesion: Lesion) -> bool:
         """Show a lesion in the middle of the view; False where its place is not known."""
         now = self.session.now
-        place = place_of(lesion, now.measurements) if now else None
-        if place is None:
-            return False
-        world = layers.world_from_lps(place).tolist()
-        jump(self.viewer, (world[0], world[1], world[2]))
-        return True
+        return self._jump(place_of(lesion, now.measurements) if now else None)
 
     def jump_to_site(self, site: str) -> bool:
         """Show about where a site of the placed skeleton is; False where that is not known."""
         now = self.session.now
-        place = site_place(now.placement, site) if now is not None and now.placement is not None else None
-        if place is None:
+        return self._jump(site_place(now.placement, site) if now is not None and now.placement is not None else None)
+
+    def _jump(self, lps_mm: ArrayLike | None) -> bool:
+        if lps_mm is None:
             return False
-        world = layers.world_from_lps(place).tolist()
+        world = layers.world_from_lps(lps_mm).tolist()
         jump(self.viewer, (world[0], world[1], world[2]))
         return True
 
@@ -376,14 +379,21 @@ class Stage:
 
         What is drawn for another slice is not seen meanwhile: it lies in that slice.
         """
-        if not self._changing and self.session.volume is not None:
+        if self._changing or self.session.volume is None or self.bones.turn():
+            return  # a turned view calls again
+        if self.viewer.dims.ndisplay == 3:
+            bones = self.bones.task(self.lines.placement if self.lines.visible else None)
+            self._later(bones, lambda made: self._settle(None, made))
+        else:
+            self.bones.hide()
             self._later(self.lines.task(), self._settle)
 
-    def _settle(self, made: Cut | None) -> None:
+    def _settle(self, made: Cut | None, solid: Solid | None = None) -> None:
         # A layer that is added moves the dims; following them would add another one in the midst of it.
         self._changing = True
         try:
             self.lines.settle(made)
+            self.bones.settle(solid)
             self.dots.draw(named=not self.lines.landmarks_visible)
         finally:
             self._changing = False

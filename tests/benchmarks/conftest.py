@@ -9,15 +9,17 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Ratios"]
+__all__ = ["Ratios", "Tables"]
 
 Ratios = list[tuple[str, float, float, str]]
+Tables = list[tuple[str, list[str]]]
 _ROWS = pytest.StashKey[Ratios]()
+_TABLES = pytest.StashKey[Tables]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the list of ratios of this run."""
-    config.stash[_ROWS] = []
+    """Begin the lists of ratios and tables of this run."""
+    config.stash[_ROWS], config.stash[_TABLES] = [], []
 
 
 @pytest.fixture
@@ -31,8 +33,23 @@ def ratio(request: pytest.FixtureRequest) -> Callable[[str, float, float, str], 
     return add
 
 
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str, list[str]], None]:
+    """Give ``tell(title, lines)``: a table printed after the run."""
+    tables = request.config.stash[_TABLES]
+
+    def add(title: str, lines: list[str]) -> None:
+        tables.append((title, lines))
+
+    return add
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the ratios, ours to the peer's: below 1 we are faster."""
+    """Print the tables, and the ratios, ours to the peer's: below 1 we are faster."""
+    for title, lines in config.stash[_TABLES]:
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
     rows = config.stash[_ROWS]
     if rows:
         terminalreporter.section("ratios: time of lesionmap / time of the peer")

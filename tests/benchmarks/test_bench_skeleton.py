@@ -6,6 +6,7 @@ The peer of ``locate`` is the obvious other way: a label volume of the same skel
 from __future__ import annotations
 
 import time
+import tracemalloc
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from lesionmap import skeleton
 from lesionmap.skeleton import growth
-from lesionmap.skeleton.shape import _pose, pose
+from lesionmap.skeleton.shape import _carried, _pose, filling, pose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,54 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def test_locate_a_million_points_of_the_whole_box(ratio: Callable[[str, float, float, str], None]) -> None:
+    """Most of them near no bone; the first call of a new placement included, and what it takes of memory."""
+    from scipy.spatial import cKDTree
+
+    posed, rng = pose(child()), np.random.default_rng(12)
+    points = rng.uniform(posed.centres.min(axis=0) - 20, posed.centres.max(axis=0) + 20, (MILLION, 3))
+    moved = {name: [x + 1.0, y, z] for name, (x, y, z) in marks().items()}
+    fresh = skeleton.place(moved, age_y=10.0, sex="F")
+    skeleton.locate(points[:10], child())
+    first = seconds(lambda: skeleton.locate(points[:10], fresh))
+    ours = first + min(seconds(lambda: skeleton.locate(points, fresh)) for _ in range(3))
+    tree = cKDTree(posed.centres)
+    theirs = min(seconds(lambda: tree.query(points, k=6)) for _ in range(2))
+    tracemalloc.start()
+    skeleton.locate(points, fresh)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e9
+    ratio(f"locate 1,000,000 points of the box, {peak / 1e6:.0f} MB", ours, theirs, "six nearest balls (scipy cKDTree)")
+
+
+def test_lines_after_a_landmark_moved(benchmark: Any) -> None:
+    """What the drawing needs while a landmark is dragged: centrelines, and one cut."""
+    steps = iter(range(1000))
+
+    def drag() -> object:
+        step = next(steps)
+        moved = {name: [x + 0.1 * step, y, z] for name, (x, y, z) in marks().items()}
+        placed = skeleton.place(moved, age_y=10.0, sex="F", stature_cm=138.0)
+        return skeleton.bone_lines(placed), skeleton.slice_contours(placed, 1, 100.0)
+
+    lines, contours = benchmark.pedantic(drag, rounds=8, warmup_rounds=1)
+    assert len(lines) > 200
+    assert len(contours) > 20
+
+
+def test_scrolling(benchmark: Any) -> None:
+    depths = iter(np.linspace(20.0, 140.0, 200).tolist())
+    found = benchmark.pedantic(lambda: skeleton.slice_contours(child(), 1, next(depths)), rounds=20, warmup_rounds=2)
+    assert isinstance(found, tuple)
+
+
+def test_outline_of_another_age(benchmark: Any) -> None:
+    ages = iter(range(3, 18))
+    drawn = benchmark.pedantic(lambda: skeleton.outline("front", age_y=next(ages), sex="M"), rounds=3)
+    assert len(drawn.shapes) > 150
+
+
 def test_locate_a_million_points(ratio: Callable[[str, float, float, str], None]) -> None:
     from scipy.spatial import cKDTree
 
@@ -60,5 +109,12 @@ def test_place(benchmark: Any) -> None:
 
 
 def test_pose(benchmark: Any) -> None:
-    posed = benchmark.pedantic(_pose.__wrapped__, (child().shape_key(),), rounds=3)
+    static = filling()
+
+    def forget() -> None:
+        _carried.cache_clear()
+        _pose.cache_clear()
+
+    posed = benchmark.pedantic(pose, (child(),), setup=forget, rounds=5)
+    assert posed.filling is static
     assert len(posed.tubes) > 200

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from lesionmap.errors import LesionmapError
+from napari_lesionmap.cursor import CursorName
 from napari_lesionmap.session import Session
 from napari_lesionmap.stage import Stage
 
@@ -40,6 +41,8 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self.stage.said.connect(lambda words: self.say(words, error=True))
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
+        self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
+        self.cursor = CursorName(self.stage, self.quietly)
 
     @property
     def working(self) -> bool:
@@ -77,6 +80,30 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
     def quietly(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
         """Do something small in a thread; what is begun later in the same lane takes its place."""
         self._start(lane, work, then, None)
+
+    def newest(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """Do something in a thread as soon as the lane is free; of what waits for it only the newest is done.
+
+        What fails hands over None.
+        """
+        if lane in self._waiting:
+            self._waiting[lane] = (work, then)
+            return
+        self._waiting[lane] = None
+
+        def guarded() -> Any:
+            try:
+                return work()
+            except _SHOWN:  # what comes next may do again; the lane must not stay taken
+                return None
+
+        def done(result: Any) -> None:
+            following = self._waiting.pop(lane)
+            if following is not None:
+                self.newest(lane, *following)
+            then(result)
+
+        self.quietly(lane, guarded, done)
 
     def _start(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object], progress: Any) -> None:
         from napari.qt.threading import create_worker
@@ -126,6 +153,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
     def close(self) -> None:
         """Let go of viewer and study."""
         self._turns = {lane: turn + 1 for lane, turn in self._turns.items()}
+        self.cursor.close()
         self.stage.close()
         self.session.close()
 

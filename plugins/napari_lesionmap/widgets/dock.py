@@ -175,5 +175,6 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's name)
         """Let go of viewer and study."""
         self.hand.close()
+        self.skeleton.close()
         self.desk.close()
         super().closeEvent(event)

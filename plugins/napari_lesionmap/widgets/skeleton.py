@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QInputDialog, QMenu, QPushButton
 
 from napari_lesionmap.canvas import jump
 from napari_lesionmap.layers import world_from_lps
-from napari_lesionmap.load import put_skeleton
+from napari_lesionmap.load import GUESSES, carry_skeleton, guess_skeleton, label_skeleton, put_skeleton
 from napari_lesionmap.resolve import landmark_rows, next_landmark
 from napari_lesionmap.widgets.parts import button, cell, fill, heading, hint, page, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from lesionmap.skeleton import Placement
-    from napari_lesionmap.layers import XYZ
     from napari_lesionmap.resolve import LandmarkRow
     from napari_lesionmap.widgets.desk import Desk
 
 __all__ = ["SkeletonPage"]
 
+_LABEL_FILES = "Label maps (*.nii *.nii.gz *.dcm);;All files (*)"
 _PLACED, _ESTIMATED = "#3fb68b", "#9aa5b1"
 
 
@@ -41,7 +42,12 @@ class SkeletonPage:
         self.place.setToolTip("A click in the image places the chosen landmark, then the next one is chosen")
         self.place.clicked.connect(self._place_clicked)
         row.addWidget(self.place)
-        row.addWidget(button("Load landmarks.csv…", self._ask_load, "name,x_lps_mm,y_lps_mm,z_lps_mm"))
+        self.ways = QPushButton("Place from")
+        self.ways.setToolTip("Other ways to place the skeleton; landmarks put it right afterwards")
+        self._menu = QMenu(self.ways)
+        self._menu.aboutToShow.connect(self._offer_ways)
+        self.ways.setMenu(self._menu)
+        row.addWidget(self.ways)
         self._remove = button("Remove", self._remove_chosen, "Take the chosen landmark back; it is then estimated")
         row.addWidget(self._remove)
         layout.addLayout(row)
@@ -65,6 +71,11 @@ class SkeletonPage:
             box.setChecked(True)
             box.toggled.connect(lambda _on: self._set_visible())
             row.addWidget(box)
+        self.solid = QCheckBox("3-D")
+        self.solid.setToolTip("Show bones, images and lesions in 3-D, seen from the front; drag to turn")
+        self.solid.toggled.connect(self._set_solid)
+        self._desk.viewer.dims.events.ndisplay.connect(self._show_solid)
+        row.addWidget(self.solid)
         row.addStretch(1)
         return row
 
@@ -82,6 +93,29 @@ class SkeletonPage:
             session.landmark = self._chosen() or next_landmark(self._rows(), "")
             session.choose_tool("landmark")
 
+    def _offer_ways(self) -> None:
+        """List the ways to place that this visit has."""
+        self._menu.clear()
+        for words, act in self.ways_to_place():
+            self._menu.addAction(words).triggered.connect(lambda _checked=False, act=act: act())
+
+    def ways_to_place(self) -> list[tuple[str, Callable[[], None]]]:
+        """Give the ways to place beside clicks: their words, and what does it."""
+        session = self._desk.session
+        ways: list[tuple[str, Callable[[], None]]] = [("Landmarks file…", self._ask_load)]
+        now, work = session.now, session.work
+        if now is None or work is None or not now.visit.series:
+            return ways
+        ways.append(("Bone label map…", self._ask_labels))
+        ways.append(
+            ("Outline of the body, a first guess", lambda: self._put(lambda: guess_skeleton(work.patient, now.visit)))
+        )
+        for other in reversed(session.results.visits if session.results else ()):
+            if other.visit.key != now.visit.key and other.placement is not None and other.visit.series:
+                carry = partial(carry_skeleton, work.patient, now.visit, other)
+                ways.append((f"Visit {other.visit.key}", partial(self._put, carry)))
+        return ways
+
     def _ask_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self.widget, "Landmarks", "", "Landmarks (*.csv);;All files (*)")
         if path:
@@ -91,30 +125,52 @@ class SkeletonPage:
         """Read landmarks from a file and place the skeleton on them."""
         from lesionmap.read.rows import read_landmarks
 
-        self._replace(lambda: dict(read_landmarks(Path(path))), "read")
+        now, work = self._desk.session.now, self._desk.session.work
+        if now is not None and work is not None:
+            self._put(lambda: put_skeleton(read_landmarks(Path(path)), work.patient, now.visit))
+        else:
+            self._put(None)
+
+    def _ask_labels(self) -> None:
+        """Ask for a label map and for what its numbers mean: with a wrong default the atlas would be wrong."""
+        from lesionmap.place import NUMBERINGS
+
+        path, _ = QFileDialog.getOpenFileName(self.widget, "Bone label map", "", _LABEL_FILES)
+        if not path:
+            return
+        own = "a file label,bone,side…"
+        names, chosen = QInputDialog.getItem(
+            self.widget, "Bone label map", "What do its numbers mean?", [*NUMBERINGS, own], 0, False
+        )
+        if chosen and names == own:
+            names, _ = QFileDialog.getOpenFileName(self.widget, "Names", "", "Names (*.csv);;All files (*)")
+        now, work = self._desk.session.now, self._desk.session.work
+        if chosen and names and now is not None and work is not None:
+            self._put(lambda: label_skeleton(path, names, work.patient, now.visit))
 
     def _remove_chosen(self) -> None:
         session, name = self._desk.session, self._chosen()
-        marks = session.placed()
-        if name not in marks:
+        marks, now, work = session.placed() if session.now is not None else {}, session.now, session.work
+        if now is None or work is None:
+            self._put(None)
+        elif name not in marks:
             self._desk.say("choose a landmark that is placed, then remove it", error=True)
-            return
-        del marks[name]
-        session.pending.pop(name, None)
-        self._replace(lambda: marks, "removed")
+        elif now.placement is not None and now.placement.how in GUESSES:
+            self._desk.say(
+                "a landmark that puts a first guess right cannot be taken back; drag it elsewhere, or guess again",
+                error=True,
+            )
+        else:
+            del marks[name]
+            session.pending.pop(name, None)
+            self._put(lambda: put_skeleton(marks, work.patient, now.visit, now.placement))
 
-    def _replace(self, read: object, _words: str) -> None:
-        session = self._desk.session
-        now, work = session.now, session.work
-        if now is None or work is None or not callable(read):
+    def _put(self, place: Callable[[], Placement] | None) -> None:
+        """Place the skeleton in a thread; None where no visit is open."""
+        if place is None:
             self._desk.say("no visit is open; choose one on the page Visits", error=True)
-            return
-
-        def place() -> Placement:
-            marks: Mapping[str, XYZ] = read()
-            return put_skeleton(marks, work.patient, now.visit)
-
-        self._desk.run("placing the skeleton", place, session.take_placement)
+        else:
+            self._desk.run("placing the skeleton", place, self._desk.session.take_placement)
 
     def attend(self, seen: bool) -> None:
         """Show the landmarks in the image while the page is seen."""
@@ -123,6 +179,19 @@ class SkeletonPage:
 
     def _set_visible(self) -> None:
         self._desk.stage.show_bones(lines=self.lines.isChecked(), landmarks=self._seen and self.marks.isChecked())
+
+    def _set_solid(self, on: bool) -> None:
+        """Change between slices and 3-D; napari's own button does the same."""
+        dims = self._desk.viewer.dims
+        if dims.ndim >= 3 and dims.ndisplay != (3 if on else 2):
+            dims.ndisplay = 3 if on else 2
+
+    def _show_solid(self, _event: object = None) -> None:
+        self.solid.setChecked(self._desk.viewer.dims.ndisplay == 3)
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._desk.viewer.dims.events.ndisplay.disconnect(self._show_solid)
 
     def _choose(self) -> None:
         name, session = self._chosen(), self._desk.session

@@ -1,0 +1,162 @@
+"""The two bones nearest to many points at once: the ball of least power distance, and the nearest ball of another bone.
+
+The first is exact: a search tree in four dimensions. The second only serves confidence and the second-best site: every
+ball knows some balls of other bones around it, thinned to some millimetres, and the nearest of these is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionmap.skeleton.shape import filling, pose
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.spatial import cKDTree
+
+    from lesionmap.skeleton.placement import Placement
+
+__all__ = ["FAR_MM", "best_of", "nearest_bones"]
+
+FAR_MM = 40.0
+"""A point farther than this from every bone belongs to none."""
+
+_FAR_ERROR = 0.01  # a distance beyond FAR_MM may be too long by this share
+_THIN_MM = 12.0  # one ball of a tube in each cube of this size stands for its neighbours
+_AROUND = 64  # thinned balls looked at around each for those of other bones …
+_OTHERS = 8  # … and how many of these are kept
+
+
+def _tree(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> cKDTree:
+    """Index balls so that the nearest to (point, 0) is the one of least power distance, distance² − radius²."""
+    from scipy.spatial import cKDTree
+
+    lift = np.sqrt(radii.max() ** 2 - radii**2)
+    return cKDTree(np.column_stack([centres, lift]), leafsize=32, compact_nodes=False, balanced_tree=False)
+
+
+@cache
+def _thinned() -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Give some of the balls, and for each of all balls the one of them (as place in the first) that stands for it."""
+    static = filling()
+    cubes = np.zeros((len(static.tube), 4), dtype=np.int64)
+    cubes[:, 0] = static.tube
+    for number, tube in enumerate(static.tubes):
+        mine = static.tube == number
+        centre, wide, across = tube.at(static.along[mine])
+        u, v = static.offset[mine, :1], static.offset[mine, 1:]
+        cubes[mine, 1:] = np.floor((centre + u * wide + v * across) / _THIN_MM)
+    _, first, stands = np.unique(cubes, axis=0, return_index=True, return_inverse=True)
+    return first, stands.reshape(-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """What is looked up for a placement."""
+
+    tree: cKDTree
+    biggest_mm: float
+    others: NDArray[np.int_]
+    """(k, _OTHERS) for each thinned ball the nearest thinned balls of other bones; -1 where there are fewer."""
+
+
+@lru_cache(maxsize=8)
+def _index(placement: Placement) -> _Index:
+    posed = pose(placement)
+    some, _ = _thinned()
+    bone, centres, radii = posed.filling.bone[some], posed.centres[some], posed.radii[some]
+    tree = _tree(centres, radii)
+    _, near = tree.query(np.column_stack([centres, np.zeros(len(centres))]), k=_AROUND)
+    other = bone[near] != bone[:, None]
+    order = np.argsort(~other, axis=1, kind="stable")[:, :_OTHERS]
+    others = np.where(np.take_along_axis(other, order, axis=1), some[np.take_along_axis(near, order, axis=1)], -1)
+    return _Index(_tree(posed.centres, posed.radii), float(posed.radii.max()), others)
+
+
+def nearest_bones(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Give for each point the ball of least power distance, a ball of the second-best bone, and how far they are.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        LPS mm.
+    placement : Placement
+
+    Returns
+    -------
+    balls : (n, 2) int
+        Balls of ``pose(placement)``; the second is -1 where no other bone is near.
+    surface_mm : (n, 2) float
+        Distance to their surfaces, negative inside; infinite where there is no second.
+    """
+    placement = placement.shape_key()
+    index = _index(placement)
+    query = np.column_stack([points, np.zeros(len(points))])
+    # Most points of a body are near no bone: a bounded search finds that out fast.
+    reach = float(np.hypot(FAR_MM + index.biggest_mm, index.biggest_mm))
+    distance, first = index.tree.query(query, distance_upper_bound=reach)
+    lost = ~np.isfinite(distance)
+    if lost.any():
+        first[lost] = index.tree.query(query[lost], eps=_FAR_ERROR)[1]
+    balls = np.stack([first, np.full(len(points), -1)], axis=1)
+    surface = np.stack([_surface(points, first, placement), np.full(len(points), np.inf)], axis=1)
+    near = np.flatnonzero(surface[:, 0] <= FAR_MM)
+    balls[near, 1], surface[near, 1] = _second(points[near], first[near], placement)
+    return balls, surface
+
+
+def _second(
+    points: NDArray[np.float64], first: NDArray[np.int_], placement: Placement
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Give the nearest ball of another bone around the ball that owns each point."""
+    others = _index(placement).others[_thinned()[1][first]]
+    best, least = np.full(len(points), -1), np.full(len(points), np.inf)
+    for ball in others.T:
+        surface = np.where(ball < 0, np.inf, _surface(points, ball, placement))
+        nearer = surface < least
+        best, least = np.where(nearer, ball, best), np.where(nearer, surface, least)
+    return best, least
+
+
+def _surface(points: NDArray[np.float64], balls: NDArray[np.int_], placement: Placement) -> NDArray[np.float64]:
+    """Give the distance of each point to the surface of its ball, mm."""
+    posed = pose(placement)
+    away = points - posed.centres[balls]
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", away, away)) - posed.radii[balls])
+
+
+def best_of(
+    points: NDArray[np.float64], placement: Placement, bones: list[NDArray[np.int_]]
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+    """Choose among a few bones by geometry.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        LPS mm.
+    placement : Placement
+    bones : list of ndarray of int
+        The balls of each bone.
+
+    Returns
+    -------
+    balls : (n, 2) int
+        The ball of least power distance of the best bone and of the second-best; -1 where there is but one bone.
+    gap_mm : (n,)
+        How much farther the second's surface is; infinite where there is but one bone.
+    """
+    posed = pose(placement)
+    query = np.column_stack([points, np.zeros(len(points))])
+    found = np.stack([mine[_tree(posed.centres[mine], posed.radii[mine]).query(query)[1]] for mine in bones])
+    surface = np.stack([_surface(points, balls, placement) for balls in found])
+    power = (surface + posed.radii[found]) ** 2 - posed.radii[found] ** 2
+    order, every = power.argsort(axis=0), np.arange(len(points))
+    first = found[order[0], every]
+    if len(bones) == 1:
+        return np.stack([first, np.full(len(points), -1)], axis=1), np.full(len(points), np.inf)
+    balls = np.stack([first, found[order[1], every]], axis=1)
+    return balls, np.clip(surface[order[1], every] - surface[order[0], every], 0.0, None)

@@ -1,0 +1,105 @@
+"""The name of the site under the cursor, written in the corner of the canvas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_lesionmap.layers import XYZ, lps_from_world
+from napari_lesionmap.resolve import site_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lesionmap.skeleton import Placement
+    from napari_lesionmap.stage import Stage
+
+__all__ = ["CursorName", "name_at"]
+
+_OVERLAY = "lesionmap_cursor"
+_SIZE_PT = 10
+_BESIDE_MM = 8.0
+"""A place so far off a bone is still said to be near it."""
+_PHYSIS_MM = 20.0
+"""From this near on the distance to the physis is told."""
+
+
+def name_at(placement: Placement, lps_mm: XYZ) -> str:
+    """Say in words which site is at a place; empty: none is near."""
+    from lesionmap.skeleton import locate
+
+    found = locate([lps_mm], placement)
+    off, physis = float(found.distance_mm[0]), float(found.physis_mm[0])
+    if not found.site[0] or off > _BESIDE_MM:
+        return ""
+    parts = [site_name(str(found.site[0]))]
+    if not found.inside[0]:
+        parts.append(f"{off:.0f} mm beside it")
+    if physis <= _PHYSIS_MM:
+        parts.append(f"{physis:.0f} mm from the physis")
+    return "\n".join([parts[0], ", ".join(parts[1:])]).rstrip()
+
+
+class CursorName:
+    """Follows the mouse over the image. It names nothing until the skeleton was made ready in a thread."""
+
+    def __init__(
+        self, stage: Stage, quietly: Callable[[str, Callable[[], Any], Callable[[Any], object]], None]
+    ) -> None:
+        self._stage, self._quietly = stage, quietly
+        self._ready: Placement | None = None
+        stage.viewer.mouse_move_callbacks.append(self._on_move)
+        stage.viewer.dims.events.point.connect(self._slice_changed)
+        stage.session.skeleton_changed.connect(self._make_ready)
+        stage.session.visit_changed.connect(self._make_ready)
+
+    def close(self) -> None:
+        """Let go of the viewer and the session."""
+        callbacks = self._stage.viewer.mouse_move_callbacks
+        if self._on_move in callbacks:
+            callbacks.remove(self._on_move)
+        self._stage.viewer.dims.events.point.disconnect(self._slice_changed)
+        self._stage.session.skeleton_changed.disconnect(self._make_ready)
+        self._stage.session.visit_changed.disconnect(self._make_ready)
+
+    def _make_ready(self) -> None:
+        self._ready = None
+        self._write("")
+        session = self._stage.session
+        placement = session.now.placement if session.now is not None else None
+        if placement is None or session.volume is None or session.volume.projection:
+            return
+
+        def work() -> Placement:
+            name_at(placement, placement.landmarks[0].lps_mm)
+            return placement
+
+        self._quietly("names", work, self._take)
+
+    def _take(self, placement: Placement) -> None:
+        self._ready = placement
+
+    def _on_move(self, viewer: Any, event: Any) -> None:
+        if self._ready is None or viewer.dims.ndim < 3:
+            return
+        if viewer.dims.ndisplay == 3:
+            site = self._stage.bones.site_under(event.position, event.view_direction)
+            self._write(site_name(site) if site else "")
+        else:
+            x, y, z = lps_from_world(event.position[-3:]).tolist()
+            self._write(name_at(self._ready, (x, y, z)))
+
+    def _slice_changed(self) -> None:
+        """Say nothing until the mouse moves: another place is under it."""
+        if self._stage.viewer.dims.ndisplay == 2:
+            self._write("")
+
+    def _write(self, words: str) -> None:
+        from napari.components.overlays import TextOverlay
+
+        overlays = self._stage.viewer.canvas.overlays
+        if _OVERLAY not in overlays:
+            overlays[_OVERLAY] = TextOverlay(
+                position="bottom_left", font_size=_SIZE_PT, color="#d0d4da", box=False, visible=True
+            )
+        if overlays[_OVERLAY].text != words:
+            overlays[_OVERLAY].text = words
