@@ -25,7 +25,7 @@ _FINE_MM, _ROUGH_MM = 4.0, 8.0
 _ROOTS = ("pelvis", "chest", "shoulders", "head", "loins", "left thigh", "right thigh", "left shank", "right shank")
 _POINTS = 1500  # of a part, for the rough search
 _LEAST_POINTS = 20
-_SURE = 0.9  # likeness at which the first part is taken for found
+_SURE = 0.8  # likeness at which the first part is taken for found
 _SEEK_MM = 20.0  # step of the search for the first part
 _STARTS = 6
 _HOLD = 0.02  # what a part loses in likeness when it parts from its neighbour by 10 mm, or turns by 30° (assumed)
@@ -130,9 +130,10 @@ class _Fit:
             starts = self._starts(name) if name in self.names else []
             if starts:
                 move = self.fit(name, starts, 0.0)
-                found.append((self.worth(name, move), name, move))
+                if move.angle_deg(starts[0]) <= parts()[name].turn_deg:
+                    found.append((self.worth(name, move), name, move))
             if found and found[-1][0] >= _SURE:
-                return found[-1][1:]
+                break
         best = max(found, key=lambda row: row[0], default=(-1.0, "", _still()))
         return best[1:] if best[0] >= _LEAST_ALIKE else ("", _still())
 

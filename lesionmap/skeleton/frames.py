@@ -29,6 +29,7 @@ _TRUNK = (
 )  # fmt: skip
 _STIFFNESS_MM = 30.0  # how much the thin plate gives way to landmarks that disagree (assumed)
 _SPINE_STIFFNESS = (30.0, 3.0)  # how much vertebrae hold their neighbours, along the spine and across it (assumed)
+_ESTIMATED_WEIGHT = 0.1  # of an estimated vertebra against a placed one (assumed)
 # The turn of the forearm. Without a landmark of the hand the bones lie as in the reference body, palms to the front.
 # On a scanner's table the palm looks to the thigh or the table; relaxed fingers are bent to the palm (all assumed).
 _TABLE_TURN_RAD = 2.1
@@ -183,18 +184,19 @@ def _forearm(limb: Affine, body: _Body) -> Carrier:
 
 
 def _held_spine(
-    body: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]]
+    body: dict[str, NDArray[np.float64]], reference: dict[str, NDArray[np.float64]], placed: Collection[str]
 ) -> dict[str, NDArray[np.float64]]:
     """Give the landmarks with the vertebrae drawn into line: discs let no vertebra leave its neighbours by itself.
 
     What the spine differs from an affine image of the reference spine is smoothed (penalty on second differences), so
     a landmark that was set some mm too high does not push one vertebra into the next. Across the spine less than along
-    it: a spine may be bent to the side.
+    it: a spine may be bent to the side. Estimated vertebrae give way to placed ones.
     """
     names = growth.vertebra_names()
     target, source = (np.array([points[name] for name in names]) for points in (body, reference))
     basis = np.column_stack([np.ones(len(names)), source[:, 1:]])  # the reference spine lies in the plane x = 0
-    affine = basis @ np.linalg.lstsq(basis, target, rcond=None)[0]
+    weight = np.diag([1.0 if name in placed else _ESTIMATED_WEIGHT for name in names])
+    affine = basis @ np.linalg.solve(basis.T @ weight @ basis + 1e-6 * np.eye(3), basis.T @ weight @ target)
     left = target - affine
     ways = np.gradient(affine, axis=0)
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
@@ -202,7 +204,7 @@ def _held_spine(
     second = np.diff(np.eye(len(names)), 2, axis=0)
     bend = second.T @ second
     held = affine + sum(
-        np.linalg.solve(np.eye(len(names)) + stiffness * bend, part)
+        np.linalg.solve(weight + stiffness * bend, weight @ part)
         for stiffness, part in zip(_SPINE_STIFFNESS, (along, left - along), strict=True)
     )
     return {**body, **dict(zip(names, held, strict=True))}
@@ -259,8 +261,8 @@ def carriers(placement: Placement) -> dict[tuple[str, Side], Carrier]:
         Frames as in ``[[part]] hang``; vertebrae as ``vertebra:T7``.
     """
     reference = growth.reference_landmarks()
-    body = _held_spine({mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}, reference)
     placed = {mark.name for mark in placement.landmarks if mark.placed}
+    body = _held_spine({mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}, reference, placed)
     found: dict[tuple[str, Side], Carrier] = {}
     plate = _thin_plate(body, reference)
     sides: tuple[Side, ...] = ("left", "right", "midline")
