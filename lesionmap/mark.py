@@ -32,7 +32,9 @@ _SECOND_SITE = 0.15
 """A further segment of the bone is touched from this share on; below, it is the edge of a voxel."""
 
 
-def proposed_sites(points_lps_mm: NDArray[np.float64], placement: Placement) -> tuple[str, ...]:
+def proposed_sites(
+    points_lps_mm: NDArray[np.float64], placement: Placement, labels: Volume | None = None
+) -> tuple[str, ...]:
     """Propose the sites of a lesion: the site that holds most of it, then other segments of the same bone.
 
     Parameters
@@ -41,13 +43,15 @@ def proposed_sites(points_lps_mm: NDArray[np.float64], placement: Placement) -> 
         The voxels or the marker of the lesion, LPS mm.
     placement : Placement
         The skeleton on this visit.
+    labels : Volume, optional
+        Its bone label map: where it names a bone, that bone and side win.
 
     Returns
     -------
     tuple of str
         Site ids, the primary one first; empty where the points lie in no bone.
     """
-    shares = [share for share in skeleton.site_shares(points_lps_mm, placement) if share.site]
+    shares = [share for share in skeleton.site_shares(points_lps_mm, placement, labels) if share.site]
     if not shares:
         return ()
     first = skeleton.site(shares[0].site)
@@ -95,7 +99,12 @@ def _voxels(grid: Grid) -> str:
 
 
 def add_masks(
-    lesion_map: LesionMap, visit: Visit, placement: Placement | None, mask: Volume, series_name: str | None = None
+    lesion_map: LesionMap,
+    visit: Visit,
+    placement: Placement | None,
+    mask: Volume,
+    series_name: str | None = None,
+    labels: Volume | None = None,
 ) -> LesionMap:
     """Mark every lesion of a mask, its site proposed by the placement.
 
@@ -111,6 +120,8 @@ def add_masks(
         Each value but 0 is one lesion; a mask of 0 and 1 is split into 26-neighbour components.
     series_name : str, optional
         The series it was drawn on; without it, the first series with the same voxels.
+    labels : Volume, optional
+        The bone label map of the placement.
 
     Raises
     ------
@@ -123,7 +134,7 @@ def add_masks(
         )
     series, fitted = _on_series(mask, visit, series_name)
     for number, found in enumerate(annotate.lesions_from_mask(fitted), start=1):
-        sites = proposed_sites(found.lps_mm(), placement)
+        sites = proposed_sites(found.lps_mm(), placement, labels)
         if not sites:
             middle = ", ".join(f"{x:.0f}" for x in found.lps_mm().mean(axis=0))
             raise LesionmapError(
@@ -142,6 +153,7 @@ def add_marks(
     placement: Placement | None,
     rows: Iterable[MarkRow],
     earlier: Sequence[LesionMap] = (),
+    labels: Volume | None = None,
 ) -> LesionMap:
     """Mark the lesions and give the answers of ``markers.csv`` or ``sites.csv``.
 
@@ -157,6 +169,8 @@ def add_marks(
         From ``lesionmap.read.rows``.
     earlier : sequence of LesionMap
         The other visits of the same reader: an answer is for a track marked in one before this.
+    labels : Volume, optional
+        The bone label map of the placement.
 
     Raises
     ------
@@ -173,7 +187,7 @@ def add_marks(
             _only_once(lesion_map, extent, f"marker {row.id!r}")
         lesion_map = annotate.add_lesion(
             lesion_map,
-            sites=_sites_of(row, placement),
+            sites=_sites_of(row, placement, labels),
             extents=extents,
             certainty=row.certainty,
             track=_checked_track(row) or None,
@@ -203,12 +217,12 @@ def _marker(lps_mm: tuple[float, float, float], visit: Visit) -> Extent:
     )
 
 
-def _sites_of(row: MarkRow, placement: Placement | None) -> tuple[str, ...]:
+def _sites_of(row: MarkRow, placement: Placement | None, labels: Volume | None) -> tuple[str, ...]:
     if row.site:
         return (skeleton.known(row.site).id,)
     if placement is None or row.lps_mm is None:
         raise LesionmapError(f"marker {row.id!r} names no site and no skeleton is placed; place it first, or name one")
-    sites = proposed_sites(np.array([row.lps_mm]), placement)
+    sites = proposed_sites(np.array([row.lps_mm]), placement, labels)
     if not sites:
         raise LesionmapError(f"marker {row.id!r} names no site and lies in no bone of the placed skeleton; name a site")
     return sites

@@ -10,12 +10,13 @@ import pytest
 
 from cli_case import lesionmap, nifti
 from label_maps import child, crop, label_map, renumbered
+from lesionmap.mark import proposed_sites
+from lesionmap.place import place_labels, read_names
+from lesionmap.space import Volume
 from lesionmap.store import Study
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from lesionmap.space import Volume
 
 
 def saved(path: Path, volume: Volume) -> Path:
@@ -96,6 +97,33 @@ def test_place_remembers_the_label_map(tmp_path: Path, total: Path) -> None:
     assert placement.labels.path == str(total)
     assert len(placement.labels.sha256) == 64
     assert (75, "femur", "left") in placement.labels.names
+
+
+def test_a_label_map_that_has_changed_is_not_used(tmp_path: Path, total: Path) -> None:
+    study, copy, masks = tmp_path / "a.lesionmap", tmp_path / "bones.nii.gz", tmp_path / "m.csv"
+    copy.write_bytes(total.read_bytes())
+    with Study.open(study, create=True):
+        pass
+    assert lesionmap("visit", study, "P001", "2010-05-04", "--age", "5").code == 0
+    assert lesionmap("place", study, "P001", "2010-05-04", "--labels", copy, "--names", "total").code == 0
+    copy.write_bytes(copy.read_bytes() + b" ")
+    masks.write_text("id,x_lps_mm,y_lps_mm,z_lps_mm\na,0,0,0\n", encoding="utf-8")
+    ran = lesionmap("add", study, "P001", "2010-05-04", "--reader", "mw", "--markers", masks)
+    assert ran.code == 1
+    assert "bones.nii.gz" in ran.err
+    assert "has changed; put it back, or place the skeleton anew" in ran.err
+
+
+def test_the_label_map_decides_the_proposed_bone() -> None:
+    volume, names = renumbered("total"), read_names("total")
+    placement = place_labels(volume, names, age_y=5.0)
+    inside = np.add(placement.positions()["hip_left"], [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    assert proposed_sites(inside, placement)[0].startswith("femur.")
+    ilium = next(n for n, bone, side in names if bone == "ilium" and side == "left")
+    painted = volume.array.copy()
+    painted[tuple(np.rint(volume.grid.voxels(inside)).astype(int).T)] = ilium
+    relabelled = Volume(painted, volume.grid)
+    assert proposed_sites(inside, placement, relabelled)[0].split(".")[0] in {"ilium", "ischium", "pubis"}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def add(
     """
     from lesionmap import mark
     from lesionmap.evaluate import other_maps
+    from lesionmap.place import stored_labels
     from lesionmap.read import read_mask
     from lesionmap.read.rows import read_markers, read_sites
     from lesionmap.store import Study
@@ -46,11 +47,12 @@ def add(
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
         others = other_maps(opened, patient, visit, reader)
+        bones = stored_labels(placement.labels) if placement and not sites else None
         if mask is not None:
-            new = mark.add_masks(old, stored, placement, read_mask(there(mask)), series)
+            new = mark.add_masks(old, stored, placement, read_mask(there(mask)), series, bones)
         else:
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
-            new = mark.add_marks(old, stored, placement, rows, others)
+            new = mark.add_marks(old, stored, placement, rows, others, bones)
         if accept_tracks:
             new = mark.accept_tracks(new, others)
         opened.save(old, new)

@@ -2,7 +2,7 @@
 
 from lesionmap.place.correct import correct
 from lesionmap.place.images import image_of, images_of, place_auto, place_from
-from lesionmap.place.labels import landmarks_of, place_file, place_labels
+from lesionmap.place.labels import landmarks_of, place_file, place_labels, stored_labels
 from lesionmap.place.names import NUMBERINGS, check_labels, read_names
 from lesionmap.place.previous import place_previous
 from lesionmap.place.silhouette import place_silhouette
@@ -21,4 +21,5 @@ __all__ = [
     "place_previous",
     "place_silhouette",
     "read_names",
+    "stored_labels",
 ]

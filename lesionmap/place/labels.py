@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["landmarks_of", "place_file", "place_labels"]
+__all__ = ["landmarks_of", "place_file", "place_labels", "stored_labels"]
 
 _HIPS_MM = 155.4  # between the hip joints of the reference body
 
@@ -159,6 +159,28 @@ def place_labels(
     placement = marked(placement, guesses, inferred=None if marks else child.inferred)
     warnings = (*placement.warnings, *unknown_levels(found, marks))
     return replace(placement, how="labels", labels=told, warnings=warnings)
+
+
+def stored_labels(told: LabelMap | None) -> Volume | None:
+    """Read the bone label map of a placement; None where it has none.
+
+    Raises
+    ------
+    LesionmapError
+        If the file is not there any more, or is another one now.
+    """
+    if told is None:
+        return None
+    from lesionmap.read import read_mask
+    from lesionmap.read.files import sha256_of
+
+    path = Path(told.path)
+    if not path.is_file() or sha256_of(str(path)) != told.sha256:
+        raise LesionmapError(
+            f"the bone label map {path.name} by which the skeleton of this visit was placed is not in its place any more "
+            "or has changed; put it back, or place the skeleton anew"
+        )
+    return read_mask(path)
 
 
 def _plain(marks: Mapping[str, Array]) -> dict[str, tuple[float, float, float]]:

@@ -20,15 +20,7 @@ from lesionmap.skeleton.coverage import coverage, imaged
 from lesionmap.skeleton.estimate import PLACING_MM
 from lesionmap.skeleton.lengths import Length, leg_lengths
 from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
-from lesionmap.skeleton.outline import (
-    Outline,
-    SiteShape,
-    bone_lines,
-    map_points,
-    map_site,
-    outline,
-    slice_contours,
-)
+from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_points, map_site, outline
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
 from lesionmap.skeleton.section import cut, cut_physes
 from lesionmap.skeleton.surface import Surface, surfaces
@@ -70,6 +62,5 @@ __all__ = [
     "site",
     "site_shares",
     "sites",
-    "slice_contours",
     "surfaces",
 ]

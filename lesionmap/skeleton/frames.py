@@ -27,14 +27,15 @@ _TRUNK = (
     "vertex", "chin", "mandible_angle", "sc_joint", "ac_joint", "shoulder", "sternal_notch", "xiphoid", "S1",
     "coccyx", "pubis", "si_joint", "asis", "hip", "ischium",
 )  # fmt: skip
-_STIFFNESS_MM = 30.0  # how much the thin plate gives way to landmarks that disagree (assumed)
+_STIFFNESS_MM = 8.0  # how much the thin plate gives way to landmarks that disagree (assumed)
 _SPINE_STIFFNESS = (30.0, 3.0)  # how much vertebrae hold their neighbours, along the spine and across it (assumed)
 _ESTIMATED_WEIGHT = 0.1  # of an estimated vertebra against a placed one (assumed)
 # The turn of the forearm. Without a landmark of the hand the bones lie as in the reference body, palms to the front.
 # On a scanner's table the palm looks to the thigh or the table; relaxed fingers are bent to the palm (all assumed).
-_TABLE_TURN_RAD = 2.1
+_TABLE_TURN_RAD = 1.55
+_ELBOW_TURN_RAD = 0.55
 _TABLE_TRUST = 4.0  # concentration of that turn
-_CURL_TRUST_PER_MM = 0.4  # expected bend of a fingertip, 20 mm, over the squared error of its landmarks, (7 mm)²
+_CURL_TRUST_PER_MM = 0.25  # expected bend of a fingertip, 20 mm, over the squared error of its landmarks, (7 mm)²
 _CARRYING = 0.15  # sine of the angle by which a stretched forearm leaves the upper arm sideways (assumed)
 
 
@@ -136,12 +137,18 @@ class _Body:
             return np.asarray(_across(toes, thigh) + 2.0 * bend)
         return np.asarray(toes)
 
+    def _hand_seen(self) -> bool:
+        return f"mcp3_{self.side}" in self.placed or f"fingertip3_{self.side}" in self.placed
+
     def _elbow(self) -> NDArray[np.float64]:
         """Give the direction that the front of the elbow looks to: that of the trunk, or the one it is bent to."""
         trunk = np.cross(self.lateral(), _unit(self.points["C7"] - self.points["S1"]))
         upper, fore = _unit(self["elbow"] - self["shoulder"]), _unit(self["wrist"] - self["elbow"])
         front = _across(trunk, upper)
-        out = np.cross(upper, front) * self.sign
+        out = np.cross(front, upper) * self.sign
+        if self._hand_seen():
+            front = np.cos(_ELBOW_TURN_RAD) * front - np.sin(_ELBOW_TURN_RAD) * out
+            out = np.cross(front, upper) * self.sign
         bend = fore - (fore @ upper) * upper - _CARRYING * out
         return np.asarray(front + 3.0 * (bend @ front) * bend if bend @ front > 0 else front)
 
@@ -149,9 +156,9 @@ class _Body:
         """Give the direction that the palm looks to."""
         fore = _unit(self["wrist"] - self["elbow"])
         front = _across(self._elbow(), fore)
-        if f"mcp3_{self.side}" not in self.placed and f"fingertip3_{self.side}" not in self.placed:
+        if not self._hand_seen():
             return front
-        inwards = -np.cross(fore, front) * self.sign
+        inwards = np.cross(fore, front) * self.sign
         table = np.cos(_TABLE_TURN_RAD) * front + np.sin(_TABLE_TURN_RAD) * inwards
         hand, finger = _unit(self["mcp3"] - self["wrist"]), self["fingertip3"] - self["mcp3"]
         curl = finger - (finger @ hand) * hand
@@ -273,7 +280,7 @@ def carriers(placement: Placement) -> dict[tuple[str, Side], Carrier]:
     for name, entry in table()["frames"].items():
         if entry["kind"] == "warp":
             continue
-        breadth = growth.breadth_ratio(entry["breadth"], placement.age_y, placement.stature_cm)
+        breadth = growth.breadth_ratio(name, placement.age_y, placement.sex, placement.stature_cm)
         pair: tuple[Side, ...] = ("left", "right")
         for side in pair:
             seen, model = _Body(body, side, placed), _Body(reference, "left")

@@ -25,6 +25,7 @@ __all__ = [
     "landmark_model",
     "length_mm",
     "metaphysis_share",
+    "open_share",
     "stature_for_age",
     "vertebra_names",
 ]
@@ -75,17 +76,26 @@ def _by_age(values: list[float], age_y: float) -> float:
     return float(np.interp(age_y, _growth("age_y"), values))
 
 
+def _sexes(sex: Sex | None) -> tuple[Sex, ...]:
+    return (sex,) if sex else ("F", "M")
+
+
+def _of_sex(name: str, sex: Sex | None) -> list[float]:
+    """Give a measure's values by age; the mean of both sexes where the sex is not known, or the measure is of both."""
+    values = _growth(name)
+    if not isinstance(values, dict):
+        return list(values)
+    return [float(np.mean(pair)) for pair in zip(*(values[s] for s in _sexes(sex)), strict=True)]
+
+
 def stature_for_age(age_y: float, sex: Sex | None) -> float:
     """Give the median stature in cm; the mean of both sexes where the sex is not known (CDC 2000)."""
-    values = _growth("stature_cm")
-    return float(np.mean([_by_age(values[s], age_y) for s in ([sex] if sex else ["F", "M"])]))
+    return _by_age(_of_sex("stature_cm", sex), age_y)
 
 
 def age_for_stature(stature_cm: float, sex: Sex | None) -> float:
     """Give the age in years at which a stature is the median one; 2 to 18."""
-    values = _growth("stature_cm")
-    medians = np.mean([values[s] for s in ([sex] if sex else ["F", "M"])], axis=0)
-    return float(np.interp(stature_cm, medians, _growth("age_y")))
+    return float(np.interp(stature_cm, _of_sex("stature_cm", sex), _growth("age_y")))
 
 
 def length_mm(measure: str, stature_cm: float) -> float:
@@ -95,13 +105,34 @@ def length_mm(measure: str, stature_cm: float) -> float:
     return float((a0 + a1 * height + a2 * height**2) * min(stature_cm / 80.0, 1.0))
 
 
-def breadth_ratio(measure: str, age_y: float, stature_cm: float) -> float:
-    """Give a breadth as ratio to that of the reference body."""
-    reference = table()["shape"]["stature_cm"]
-    if measure in {"hand", "foot"}:
-        share = _growth(f"{measure}_share")
+def open_share(age_y: float, sex: Sex | None) -> float:
+    """Give how far the growth plates of the limbs are open: 1 in a child, 0 when all have joined (assumed ages)."""
+    ages = _growth("joining")
+    return float(np.mean([np.interp(age_y, ages[s], [1.0, 0.0]) for s in _sexes(sex)]))
+
+
+def breadth_ratio(frame: str, age_y: float, sex: Sex | None, stature_cm: float) -> float:
+    """Give how much broader a limb is than that of the reference body.
+
+    While growth plates are open, breadths are published of the physis, later of the whole end: the reference body is
+    as broad as its published end, yet narrower at the place where the physis was.
+
+    Parameters
+    ----------
+    frame : str
+        As in ``bones.toml``, ``[frames]``: its ``breadth`` names measures, each with the reference body's own in mm.
+    age_y, sex, stature_cm
+        The child.
+    """
+    reference, measures = table()["shape"]["stature_cm"], table()["frames"][frame]["breadth"]
+    if isinstance(measures, str):
+        share = _growth(f"{measures}_share")
         return float(_by_age(share, age_y) * stature_cm / (share[-1] * reference))
-    return length_mm(measure, stature_cm) / length_mm(measure, reference)
+    growing, ratios = open_share(age_y, sex), []
+    for measure, own_mm in measures.items():
+        own = np.array([own_mm, length_mm(measure, reference)])
+        ratios.append(length_mm(measure, stature_cm) * float(np.array([growing, 1 - growing]) @ (1 / own)))
+    return float(np.mean(ratios))
 
 
 def metaphysis_share(end: str, age_y: float) -> float:
@@ -125,44 +156,77 @@ def epiphysis_mm(end: str, stature_cm: float) -> float:
     return float(rows[end] * length_mm(breadth, stature_cm))
 
 
+def _limb(bone: str, age_y: float, sex: Sex | None, stature_cm: float) -> float:
+    """Give a limb's length as ratio to the reference body's, which has grown up.
+
+    Published lengths leave the epiphyses out while they are open, and hold them once they have joined. The femur's
+    upper one lies above the hip.
+    """
+    ends = ("distal",) if bone == "femur" else ("proximal", "distal")
+    open_mm = sum(epiphysis_mm(f"{bone}_{end}", stature_cm) for end in ends) * open_share(age_y, sex)
+    whole = length_mm(f"{bone}_length", stature_cm) + open_mm
+    return whole / length_mm(f"{bone}_length", table()["shape"]["stature_cm"])
+
+
+def _clavicle(age_y: float, sex: Sex | None, stature_cm: float) -> float:
+    """Give the clavicle's length as ratio to the reference body's.
+
+    Its published lengths and those that published shoulders leave to it do not agree; the middle serves both.
+    """
+    own = _growth("own_mm")
+    shares = ((_growth("clavicle_share"), own["clavicle"]), (_growth("biacromial_share"), own["biacromial"]))
+    ratios = [10 * stature_cm * np.mean([_by_age(share[s], age_y) for s in _sexes(sex)]) / mm for share, mm in shares]
+    return float(np.mean(ratios))
+
+
 def _factors(age_y: float, sex: Sex | None, stature_cm: float) -> dict[str, NDArray[np.float64]]:
     """Give, for each landmark, the factors (x, y, z) by which its offset from its parent differs from the reference."""
     reference = float(table()["shape"]["stature_cm"])
-    whole = stature_cm / reference
 
-    def ratio(shares: list[float]) -> float:
-        return _by_age(shares, age_y) / shares[-1] * whole
+    def ratio(measure: str) -> float:
+        """Compare with the grown body of both sexes: the reference has no sex."""
+        return _by_age(_of_sex(measure, sex), age_y) * stature_cm / (_of_sex(measure, None)[-1] * reference)
 
-    sitting = np.mean([_growth("sitting_share")[s] for s in ([sex] if sex else ["F", "M"])], axis=0).tolist()
-    head = ratio(_growth("head_share"))
-    seat, seat_ref = _by_age(sitting, age_y) * stature_cm, sitting[-1] * reference
-    crown, crown_ref = _by_age(_growth("head_share"), age_y) * stature_cm, _growth("head_share")[-1] * reference
-    trunk = (seat - crown) / (seat_ref - crown_ref)
-    shoulders, hips = ratio(_growth("biacromial_share")), ratio(_growth("biiliac_share"))
-    hand, foot = ratio(_growth("hand_share")), ratio(_growth("foot_share"))
+    def below_head(age: float, who: Sex | None, cm: float) -> float:
+        return (_by_age(_of_sex("sitting_share", who), age) - _by_age(_growth("head_share"), age)) * cm
 
-    def limb(measure: str) -> float:
-        return length_mm(measure, stature_cm) / length_mm(measure, reference)
-
+    trunk = below_head(age_y, sex, stature_cm) / below_head(18.0, None, reference)
+    head, shoulders, hips = ratio("head_share"), ratio("biacromial_share"), ratio("biiliac_share")
+    limbs = {bone: (_limb(bone, age_y, sex, stature_cm),) * 3 for bone in ("humerus", "radius", "femur", "tibia")}
     factors = {
         "head": (head, head, head),
         "spine": (trunk, trunk, trunk),
         "thorax": (shoulders, (trunk + shoulders) / 2, trunk),
         "girdle": (shoulders, shoulders, shoulders),
+        "clavicle": (_clavicle(age_y, sex, stature_cm), shoulders, shoulders),
         "pelvis": (hips, hips, (hips + trunk) / 2),
-        "upper_arm": (limb("humerus_length"),) * 3,
-        "forearm": (limb("radius_length"),) * 3,
-        "hand": (hand,) * 3,
-        "thigh": (limb("femur_length"),) * 3,
-        "shank": (limb("tibia_length"),) * 3,
-        "foot": (foot,) * 3,
+        "upper_arm": limbs["humerus"],
+        "forearm": limbs["radius"],
+        "hand": (ratio("hand_share"),) * 3,
+        "thigh": limbs["femur"],
+        "shank": limbs["tibia"],
+        "foot": (ratio("foot_share"),) * 3,
     }
-    return {name: np.array(values, dtype=np.float64) for name, values in factors.items()}
+    return _as_tall(stature_cm, {name: np.array(values, dtype=np.float64) for name, values in factors.items()})
+
+
+def _as_tall(stature_cm: float, factors: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Stretch trunk and legs so that the skeleton stands as tall as the child: each measure is published by itself."""
+    at = reference_landmarks()
+    ways = (("head", "vertex", "C2"), ("spine", "C2", "S1"), ("pelvis", "S1", "hip_left"), ("foot", "ankle_left", ""))
+    limbs = (("thigh", "hip_left", "knee_left"), ("shank", "knee_left", "ankle_left"))
+    floor = _growth("own_mm")["floor"]
+    height = {part: float(at[top][2] - (at[low][2] if low else floor)) for part, top, low in (*ways, *limbs)}
+    grown = {part: mm * float(factors[part][2]) for part, mm in height.items()}
+    held = grown["head"] + grown["pelvis"] + grown["foot"]
+    whole = sum(height.values()) * stature_cm / table()["shape"]["stature_cm"]
+    share = (whole - held) / (sum(grown.values()) - held)
+    return {part: by * share if part in {"spine", "thigh", "shank"} else by for part, by in factors.items()}
 
 
 _PART = {
     "chin": "head", "vertex": "head", "mandible_angle": "head", "sternal_notch": "thorax", "xiphoid": "thorax",
-    "sc_joint": "girdle", "ac_joint": "girdle", "shoulder": "girdle", "elbow": "upper_arm", "wrist": "forearm",
+    "sc_joint": "girdle", "ac_joint": "clavicle", "shoulder": "girdle", "elbow": "upper_arm", "wrist": "forearm",
     "mcp3": "hand", "fingertip3": "hand", "coccyx": "pelvis", "pubis": "pelvis", "si_joint": "pelvis",
     "asis": "pelvis", "hip": "pelvis", "ischium": "pelvis", "knee": "thigh", "ankle": "shank", "heel": "foot",
     "toe2": "foot",

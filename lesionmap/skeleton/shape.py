@@ -24,7 +24,25 @@ if TYPE_CHECKING:
     from lesionmap.skeleton.anatomy import Side
     from lesionmap.skeleton.placement import Placement
 
-__all__ = ["Filling", "Posed", "Tube", "carriers_of", "filling", "pose", "posed_tubes", "reference_tubes", "sections"]
+    Array = NDArray[np.float64]
+    Indices = NDArray[np.int_]
+
+__all__ = [
+    "PLATES",
+    "Filling",
+    "Posed",
+    "Tube",
+    "carriers_of",
+    "filling",
+    "pose",
+    "posed_nodes",
+    "posed_tubes",
+    "reference_tubes",
+    "sections",
+]
+
+PLATES = ("ilium", "scapula")
+"""Bones that are plates: fans of tubes, whose notches a drawing closes."""
 
 _END_BALL_MM = 4.0  # smallest ball at a square end
 _REGION = {"C": "cervical", "T": "thoracic", "L": "lumbar"}
@@ -291,6 +309,11 @@ def posed_tubes(placement: Placement) -> tuple[Tube, ...]:
     return _carried(placement.shape_key())[0]
 
 
+def posed_nodes(placement: Placement) -> tuple[Array, Array, Array]:
+    """Give the nodes of all tubes, one after the other, and their wide and across, each (n, 3) LPS mm."""
+    return _carried(placement.shape_key())[1]
+
+
 @lru_cache(maxsize=8)
 def carriers_of(placement: Placement) -> dict[tuple[str, Side], Carrier]:
     """Give the carriers of a placement, remembered; ``placement`` is a ``shape_key()``."""
@@ -298,7 +321,7 @@ def carriers_of(placement: Placement) -> dict[tuple[str, Side], Carrier]:
 
 
 @lru_cache(maxsize=8)
-def _carried(placement: Placement) -> tuple[tuple[Tube, ...], tuple[NDArray[np.float64], ...]]:
+def _carried(placement: Placement) -> tuple[tuple[Tube, ...], tuple[Array, Array, Array]]:
     """Carry all tubes, a frame at a time; give also the nodes, wide and across of all in one array each."""
     found, static = carriers_of(placement), filling()
     rows: dict[tuple[str, Side], list[int]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from lesionmap.compare import VisitFacts
     from lesionmap.skeleton import Placement
+    from lesionmap.skeleton.placement import LabelMap
     from lesionmap.space import Volume
     from lesionmap.store import Study
     from lesionmap.store.disk import Claim
@@ -31,6 +33,7 @@ __all__ = [
     "OpenedVisit",
     "PatientWork",
     "Proposal",
+    "bones_of",
     "carry_skeleton",
     "guess_skeleton",
     "import_images",
@@ -214,7 +217,21 @@ def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -
     """Propose sites; none on a projection, which has no depth and, as a rule, no place in the patient's frame."""
     from lesionmap.mark import proposed_sites
 
-    return () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement)
+    return (
+        () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement, bones_of(placement))
+    )
+
+
+def bones_of(placement: Placement) -> Volume | None:
+    """Give the bone label map of a placement, None where there is none; the last one read is kept."""
+    return _bones_of(placement.labels)
+
+
+@lru_cache(maxsize=1)
+def _bones_of(told: LabelMap | None) -> Volume | None:
+    from lesionmap.place import stored_labels
+
+    return stored_labels(told)
 
 
 def put_skeleton(

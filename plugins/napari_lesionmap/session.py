@@ -16,7 +16,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, LesionMap, Mask
 from lesionmap.measure import RULES, measure_lesion, reference_mean
 from lesionmap.write import Results, results_of
-from napari_lesionmap.load import Proposal
+from napari_lesionmap.load import Proposal, bones_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -235,7 +235,7 @@ class Session:
         from lesionmap.mark import proposed_sites
 
         placement = self._open().placement
-        sites = proposed_sites(mask.lps_mm(), placement) if placement is not None else ()
+        sites = proposed_sites(mask.lps_mm(), placement, bones_of(placement)) if placement is not None else ()
         return self.add(Proposal(sites, Extent(series.name, mask, None, series.phase)))
 
     def remove(self, lesion_id: str) -> None:
