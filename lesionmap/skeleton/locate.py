@@ -15,6 +15,7 @@ from lesionmap.skeleton import anatomy
 from lesionmap.skeleton.nearest import FAR_MM, best_of, nearest_bones
 from lesionmap.skeleton.segments import coordinates, site_names
 from lesionmap.skeleton.shape import filling
+from lesionmap.skeleton.tubes import in_tube
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -149,25 +150,33 @@ def _neighbours_together(points: NDArray[np.float64]) -> NDArray[np.int_]:
 def _located(points: NDArray[np.float64], placement: Placement, labels: Volume | None) -> Located:
     if labels is None:
         balls, surface = nearest_bones(points, placement)
+        told = np.zeros(len(points), dtype=bool)
     else:
-        balls, surface = _labelled(points, placement, labels)
-    where = coordinates(points, balls[:, 0], placement)
-    outside = np.clip(surface[:, 0], 0.0, None)
-    confidence = confidence_of(surface[:, 1] - surface[:, 0], outside)
-    far = surface[:, 0] > FAR_MM
-    nowhere = np.where(far, np.nan, 1.0)
-    names = site_names()
-    return Located(
-        site=names[np.where(far, -1, where.code)],
-        fraction_along=where.fraction_along * nowhere,
-        angle_rad=where.angle_rad * nowhere,
-        radius_fraction=where.radius_fraction * nowhere,
-        physis_mm=where.physis_mm * nowhere,
+        balls, surface, told = _labelled(points, placement, labels)
+    outside, names = surface[:, 0].clip(0.0), site_names()
+    found = Located(
+        site=np.full(len(points), "", dtype=object),
+        fraction_along=np.full(len(points), np.nan),
+        angle_rad=np.full(len(points), np.nan),
+        radius_fraction=np.full(len(points), np.nan),
+        physis_mm=np.full(len(points), np.nan),
         distance_mm=outside,
-        inside=surface[:, 0] <= 0.0,
-        confidence=np.where(far, 0.0, confidence),
-        second_site=names[np.where(far, -1, _second(points, balls[:, 1], surface, where, placement))],
+        inside=outside <= 0.0,
+        confidence=np.zeros(len(points)),
+        second_site=np.full(len(points), "", dtype=object),
     )
+    rows = np.flatnonzero(surface[:, 0] <= FAR_MM)
+    points, balls, surface, told = points[rows], balls[rows], surface[rows], told[rows]
+    where, tube = coordinates(points, balls[:, 0], placement), in_tube(points, balls[:, 0], placement)
+    # Balls fill a bone in part only; its tubes, and where there are labels these, tell its surface.
+    outside = np.where(told, surface[:, 0], np.minimum(surface[:, 0], tube.surface_mm)).clip(0.0)
+    found.site[rows] = names[where.code]
+    found.fraction_along[rows], found.physis_mm[rows] = where.fraction_along, where.physis_mm
+    found.angle_rad[rows], found.radius_fraction[rows] = tube.angle_rad, tube.radius_fraction
+    found.distance_mm[rows], found.inside[rows] = outside, outside <= 0.0
+    found.confidence[rows] = confidence_of(surface[:, 1] - surface[:, 0], outside)
+    found.second_site[rows] = names[_second(points, balls[:, 1], surface, where, placement)]
+    return found
 
 
 def _second(
@@ -188,10 +197,11 @@ def _second(
 
 def _labelled(
     points: NDArray[np.float64], placement: Placement, labels: Volume
-) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.bool_]]:
     """Where the label map names bones, take the nearest ball of one of these bones; elsewhere, the nearest of all.
 
     A point just outside a labelled bone belongs to that bone: labels know its surface better than the skeleton does.
+    Give balls and distances as ``nearest_bones``, and where labels told them.
     """
     named, static = _named(placement), filling()
     balls, surface = np.full((len(points), 2), -1), np.full((len(points), 2), np.inf)
@@ -208,7 +218,7 @@ def _labelled(
         one_of = [np.flatnonzero(static.bone == n) for n, key in enumerate(static.bones) if key in named[value]]
         balls[rows], gap = best_of(points[rows], placement, one_of)
         surface[rows, 1] = np.maximum(surface[rows, 0], 0.0) + gap
-    return balls, surface
+    return balls, surface, values > 0
 
 
 def _values_beside(

@@ -25,7 +25,7 @@ __all__ = ["FAR_MM", "best_of", "nearest_bones"]
 FAR_MM = 40.0
 """A point farther than this from every bone belongs to none."""
 
-_FAR_ERROR = 0.01  # a distance beyond FAR_MM may be too long by this share
+_FAR_ERROR = 0.05  # a distance beyond FAR_MM may be too long by this share
 _THIN_MM = 12.0  # one ball of a tube in each cube of this size stands for its neighbours
 _AROUND = 64  # thinned balls looked at around each for those of other bones …
 _OTHERS = 8  # … and how many of these are kept

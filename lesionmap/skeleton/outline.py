@@ -15,8 +15,8 @@ from lesionmap.skeleton.coverage import site_of_ball
 from lesionmap.skeleton.drawing import draw
 from lesionmap.skeleton.nearest import FAR_MM, nearest_bones
 from lesionmap.skeleton.placement import PlacedLandmark, Placement
-from lesionmap.skeleton.segments import around
 from lesionmap.skeleton.shape import carriers_of, pose, posed_tubes
+from lesionmap.skeleton.tubes import in_tube
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -169,8 +169,8 @@ def map_points(
     balls, surface_mm = nearest_bones(points, placement)
     rows = np.flatnonzero(surface_mm[:, 0] <= FAR_MM)
     own = balls[rows, 0]
-    angle, radius = around(points[rows], own, placement)
-    reach = np.minimum(radius, 1.0)[:, None]
+    where = in_tube(points[rows], own, placement)
+    angle, reach = where.angle_rad, np.minimum(where.radius_fraction, 1.0)[:, None]
     # A ball lies in the same section of the same tube whatever the placement.
     centre, wide, across = (v[posed.filling.section[own]] for v in posed.sections)
     lps = centre + reach * (np.cos(angle)[:, None] * wide + np.sin(angle)[:, None] * across)

@@ -10,14 +10,14 @@ import numpy as np
 
 from lesionmap.skeleton import anatomy
 from lesionmap.skeleton.limits import LONG, Limit, axis_of, limits
-from lesionmap.skeleton.shape import filling, pose
+from lesionmap.skeleton.shape import filling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.skeleton.placement import Placement
 
-__all__ = ["Coordinates", "around", "axis_of", "coordinates", "site_names"]
+__all__ = ["Coordinates", "axis_of", "coordinates", "site_names"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +27,6 @@ class Coordinates:
     code: NDArray[np.int16]
     """Index into ``site_names()``."""
     fraction_along: NDArray[np.float64]
-    angle_rad: NDArray[np.float64]
-    radius_fraction: NDArray[np.float64]
     physis_mm: NDArray[np.float64]
     """Distance to the nearest physis; NaN for bones without."""
     limit_mm: NDArray[np.float64]
@@ -90,8 +88,7 @@ def coordinates(points: NDArray[np.float64], balls: NDArray[np.int_], placement:
         code[rows], limit[rows], beyond[rows] = _parted(values, surfaces)
         if name in LONG:
             physis[rows] = np.abs(values[[one.physis for one in surfaces]]).min(axis=0)
-    angle, radius = around(points, balls, placement)
-    return Coordinates(code, fraction, angle, radius, physis, limit, beyond)
+    return Coordinates(code, fraction, physis, limit, beyond)
 
 
 def _parted(
@@ -109,15 +106,3 @@ def _parted(
     after = np.array([codes[one.after] for one in surfaces])
     beyond = np.where(nearest == step, after[nearest], before[nearest])
     return own, gap[nearest, np.arange(len(step))], beyond
-
-
-def around(
-    points: NDArray[np.float64], balls: NDArray[np.int_], placement: Placement
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give angle about a bone's centreline and distance from it over the half width, each (n,)."""
-    section = filling().section[balls]
-    centre, wide, across = pose(placement).sections
-    offset = points - centre[section]
-    u = np.einsum("ij,ij->i", offset, (wide / (wide**2).sum(axis=1, keepdims=True))[section])
-    v = np.einsum("ij,ij->i", offset, (across / (across**2).sum(axis=1, keepdims=True))[section])
-    return np.arctan2(v, u), np.hypot(u, v)

@@ -69,6 +69,14 @@ class Tube:
     across: NDArray[np.float64]
     """(n, 3) the same, at right angles."""
 
+    def reach_mm(self) -> tuple[float, float]:
+        """Give how far the tube's ends reach beyond its first and last node, mm: 0 for those cut square."""
+        if self.ends == "flat":
+            return 0.0, 0.0
+        small = np.minimum(*(np.linalg.norm(v[[0, -1]], axis=1) for v in (self.wide, self.across)))
+        first, last = np.minimum(small, _MOST_MM).tolist()
+        return first, float(small[1]) if self.ends == "sphere" else last
+
     def lengths_mm(self) -> NDArray[np.float64]:
         """Give the length of the centreline up to each node, shape (n,)."""
         return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.nodes, axis=0), axis=1))])

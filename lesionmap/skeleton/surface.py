@@ -18,6 +18,7 @@ from lesionmap.skeleton.anatomy import bones, sites
 from lesionmap.skeleton.frames import carriers
 from lesionmap.skeleton.limits import limits
 from lesionmap.skeleton.shape import Tube, reference_tubes, sections
+from lesionmap.skeleton.tubes import level_mm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Mesh", "Surface", "reference_mesh", "site_at", "surfaces", "vertices"]
 
 DETAIL_MM = 3.5
-_MOST_ROUND_MM = 12.0  # how far a round end reaches beyond its tube: the largest ball of shape.py
 _CAP = (0.5, 0.85, 1.0)  # rings of a round end, share of its reach
 _FINE_MM = 4.0
 _LEAST_MM = 1.6
@@ -143,13 +143,6 @@ def _mirrored(tube: Tube) -> Tube:
     return replace(tube, side="right", nodes=tube.nodes * over, wide=tube.wide * over, across=tube.across * over)
 
 
-def _reach(tube: Tube) -> tuple[float, float]:
-    """Give how far the rounded ends of a tube reach beyond its first and last node, mm."""
-    small = np.minimum(*(np.linalg.norm(v[[0, -1]], axis=1) for v in (tube.wide, tube.across)))
-    first, last = np.minimum(small, _MOST_ROUND_MM).tolist()
-    return first, float(small[1]) if tube.ends == "sphere" else last
-
-
 def _rings(tube: Tube, step_mm: float) -> tuple[Points, Points, Points]:
     """Cut a tube into rings from end to end, with those that close a round end: centres, wide, across."""
     centres, wide, across, _ = sections(tube, step_mm)
@@ -158,7 +151,7 @@ def _rings(tube: Tube, step_mm: float) -> tuple[Points, Points, Points]:
     cap = np.array(_CAP[:-1])
     size = np.sqrt(1 - cap**2)[:, None]
     out = [centres[0] - centres[1], centres[-1] - centres[-2]]
-    first, last = (reach * cap[:, None] * v / np.linalg.norm(v) for v, reach in zip(out, _reach(tube), strict=True))
+    first, last = (reach * cap[:, None] * v / np.linalg.norm(v) for v, reach in zip(out, tube.reach_mm(), strict=True))
     return (
         np.concatenate([centres[0] + first[::-1], centres, centres[-1] + last]),
         np.concatenate([wide[:1] * size[::-1], wide, wide[-1:] * size]),
@@ -176,7 +169,7 @@ def _sweep(tube: Tube, detail_mm: float) -> Mesh:
     ends = np.array([tube.nodes[0], tube.nodes[-1]])
     if tube.ends != "flat":
         out = np.array([tube.nodes[0] - tube.nodes[1], tube.nodes[-1] - tube.nodes[-2]])
-        ends = ends + np.array(_reach(tube))[:, None] * out / np.linalg.norm(out, axis=1, keepdims=True)
+        ends = ends + np.array(tube.reach_mm())[:, None] * out / np.linalg.norm(out, axis=1, keepdims=True)
     count = len(centres) * around
     here = np.arange(count).reshape(len(centres), around)
     beside = np.roll(here, -1, axis=1)
@@ -215,7 +208,7 @@ def _union(tubes: list[Tube], detail_mm: float) -> Mesh:
 def _box(tube: Tube) -> tuple[Points, Points]:
     """Give the corners of a box around a tube."""
     half = np.sqrt(tube.wide**2 + tube.across**2)
-    round_off = 0.0 if tube.ends == "flat" else max(_reach(tube))
+    round_off = max(tube.reach_mm())
     return (tube.nodes - half).min(axis=0) - round_off, (tube.nodes + half).max(axis=0) + round_off
 
 
@@ -246,13 +239,7 @@ def _beside(points: Points, place: NDArray[np.float64], tube: Tube) -> NDArray[n
     square, slope = u**2 + v**2, u**2 / ww + v**2 / aa
     beyond = np.maximum(-place, place - total)
     if tube.ends == "flat":
-        return np.asarray(np.maximum(_level(square, slope), beyond))
-    reach = np.where(place < 0, *_reach(tube))
+        return np.asarray(np.maximum(level_mm(square, slope), beyond))
+    reach = np.where(place < 0, *tube.reach_mm())
     end = np.maximum(beyond, 0.0) / reach
-    return _level(square + end**2, slope + (end / reach) ** 2)
-
-
-def _level(square: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the distance to where ``square`` is 1, to first order; ``slope`` is its gradient's length, squared / 4."""
-    root = np.sqrt(square)
-    return np.asarray((root - 1) * root / np.sqrt(np.maximum(slope, 1e-12)))
+    return level_mm(square + end**2, slope + (end / reach) ** 2)

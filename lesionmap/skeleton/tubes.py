@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionmap.skeleton.shape import MOST_ROUND_MM, filling, pose
+from lesionmap.skeleton.shape import filling, pose
 
 if TYPE_CHECKING:
     from lesionmap.skeleton.placement import Placement
     from lesionmap.skeleton.shape import Array, Indices
 
-__all__ = ["InTube", "in_tube"]
+__all__ = ["InTube", "in_tube", "level_mm"]
 
 _SQUARE_MM = 0.01  # a square end is a round one that reaches so little
 _WIDENING = (0.5, 2.0)  # a section's half widths are not trusted to change more than by these until a point
@@ -36,48 +36,25 @@ class InTube:
     """Distance to the tube's surface, to first order; negative inside."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sections:
-    """What is asked of every section of a placement."""
-
-    axes: Array
-    """(s, 3, 3) rows that give mm along the tube, and half widths (wide, across), of a point …"""
-    origin: Array
-    """(s, 3) … less those of the section's centre."""
-    widening: Array
-    """(s, 2) share by which the half widths grow per mm along the tube."""
-    ends: Array
-    """(s, 2) mm to the tube's first and last node."""
-    reach: Array
-    """(s, 2) mm that the tube reaches beyond these."""
-    half: Array
-    """(s, 2) half widths, mm."""
-
-
 @lru_cache(maxsize=8)
-def _sections(placement: Placement) -> _Sections:
+def _sections(placement: Placement) -> Array:
+    """Give what is asked of every section, one row of 20 numbers each, as ``in_tube`` unpacks it."""
     posed, static = pose(placement), filling()
     centre, wide, across = posed.sections
     half = np.stack([np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1)], axis=1)
-    # Every section's neighbours in its own tube; at an end, itself.
-    tube = static.tube_of_section
+    _, ball = np.unique(static.section, return_index=True)
+    tube, along = static.tube[ball], static.along[ball, None]
     here = np.arange(len(tube))
     before = np.where(np.diff(tube, prepend=-1) == 0, here - 1, here)
     after = np.where(np.diff(tube, append=-1) == 0, here + 1, here)
     way = centre[after] - centre[before]
-    step = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
+    step = np.linalg.norm(way, axis=1, keepdims=True)
     axes = np.linalg.inv(np.stack([way / step, wide, across], axis=2))
-    length = np.array([one.lengths_mm()[-1] for one in posed.tubes])[tube]
-    along = static.along_of_section
-    ends = np.stack([along * length, (1.0 - along) * length], axis=1)
-    return _Sections(
-        axes,
-        np.einsum("sij,sj->si", axes, centre),
-        (half[after] - half[before]) / step / half,
-        ends,
-        np.array([_reach(one) for one in posed.tubes])[tube],
-        half,
-    )
+    length = np.array([one.lengths_mm()[-1] for one in posed.tubes])[tube, None]
+    reach = np.maximum([one.reach_mm() for one in posed.tubes], _SQUARE_MM)[tube]
+    origin = np.einsum("sij,sj->si", axes, centre)
+    widening = (half[after] - half[before]) / step / half
+    return np.hstack([axes.reshape(-1, 9), origin, half, widening, along * length, (1 - along) * length, reach])
 
 
 def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
@@ -90,13 +67,22 @@ def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
     balls : ndarray of int, shape (n,)
         Balls of ``pose(placement)``.
     """
-    sections, section = _sections(placement.shape_key()), filling().section[balls]
-    along, u, v = (np.einsum("nij,nj->ni", sections.axes[section], points) - sections.origin[section]).T
-    wider = np.clip(1.0 + along[:, None] * sections.widening[section], *_WIDENING)
-    u, v = u / wider[:, 0], v / wider[:, 1]
-    half = sections.half[section] * wider
-    beyond = np.stack([-along, along], axis=1) - sections.ends[section]
-    reach = sections.reach[section]
-    end = np.maximum(beyond, 0.0).max(axis=1)
-    end_reach = np.where(beyond[:, 0] > beyond[:, 1], reach[:, 0], reach[:, 1])
-    return InTube(np.arctan2(v, u), np.hypot(u, v), level((u, v, end / end_reach), (half[:, 0], half[:, 1], end_reach)))
+    row = _sections(placement.shape_key())[filling().section[balls]]
+    place = np.einsum("nij,nj->ni", row[:, :9].reshape(-1, 3, 3), points) - row[:, 9:12]
+    along = place[:, :1]
+    wider = np.clip(1.0 + along * row[:, 14:16], *_WIDENING)
+    half, uv = row[:, 12:14] * wider, place[:, 1:] / wider
+    beyond, reach = np.hstack([-along, along]) - row[:, 16:18], row[:, 18:20]
+    first = beyond[:, 0] > beyond[:, 1]
+    reach = np.where(first, reach[:, 0], reach[:, 1])
+    end = np.maximum(np.where(first, beyond[:, 0], beyond[:, 1]), 0.0) / reach
+    round_it = np.hypot(uv[:, 0], uv[:, 1])
+    slope = ((uv / half) ** 2).sum(axis=1) + (end / reach) ** 2
+    surface = level_mm(round_it**2 + end**2, slope)
+    return InTube(np.arctan2(uv[:, 1], uv[:, 0]), round_it, surface)
+
+
+def level_mm(square: Array, slope: Array) -> Array:
+    """Give the distance to where ``square`` is 1, mm to first order; ``slope`` is its gradient's length, squared / 4."""
+    root = np.sqrt(square)
+    return np.asarray((root - 1) * root / np.sqrt(np.maximum(slope, 1e-12)))
