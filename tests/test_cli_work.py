@@ -77,7 +77,7 @@ def test_locate_points_gives_one_row_for_each_id(tmp_path: Path) -> None:
     done("locate", "--landmarks", marks, "--points", points, "-o", out)
     shaft, far, mirror = rows_of(out)
     assert list(shaft) == [
-        "id", "site", "bone", "segment", "side", "fraction_along", "distance_mm", "inside", "confidence",
+        "id", "site", "bone", "segment", "side", "fraction_along", "distance_mm", "inside", "confidence", "second_site",
     ]  # fmt: skip
     assert (shaft["id"], shaft["site"], shaft["bone"]) == ("shaft", "femur.diaphysis.left", "femur")
     assert (shaft["segment"], shaft["side"]) == ("diaphysis", "left")
@@ -95,7 +95,7 @@ def test_locate_mask_gives_a_row_for_each_site_touched(tmp_path: Path) -> None:
     mask, out = nifti(tmp_path / "m.nii.gz", array), tmp_path / "where.csv"
     done("locate", "--landmarks", marks, "--mask", mask, "-o", out, "--age", "10", "--sex", "F")
     rows = rows_of(out)
-    assert list(rows[0]) == ["component", "site", "share", "bone", "segment", "side", "physis"]
+    assert list(rows[0]) == ["component", "site", "share", "bone", "segment", "side", "physis", "growth_risk"]
     assert {row["component"] for row in rows} == {"7", "9"}
     assert {row["bone"] for row in rows} == {"femur"}
     assert {row["side"] for row in rows} == {"left"}

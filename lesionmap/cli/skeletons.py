@@ -182,16 +182,16 @@ def point_rows(path: Path, placement: "Placement", labels: "Volume | None" = Non
 
     ids, positions = read_points(path)
     found = skeleton.locate(positions, placement, labels)
-    for n, name in enumerate(ids):
-        yield {
-            "id": name,
-            **_parts(str(found.site[n])),
-            "fraction_along": found.fraction_along[n],
-            "distance_mm": found.distance_mm[n],
-            "inside": bool(found.inside[n]),
-            "confidence": found.confidence[n],
-            "second_site": found.second_site[n] or None,
-        }
+    parts = {site: _parts(site) for site in set(found.site.tolist())}
+    columns = {
+        "fraction_along": found.fraction_along.tolist(),
+        "distance_mm": found.distance_mm.tolist(),
+        "inside": found.inside.tolist(),
+        "confidence": found.confidence.tolist(),
+        "second_site": [site or None for site in found.second_site.tolist()],
+    }
+    for name, site, *values in zip(ids, found.site.tolist(), *columns.values(), strict=True):
+        yield {"id": name, **parts[site], **dict(zip(columns, values, strict=True))}
 
 
 def mask_rows(path: Path, placement: "Placement", labels: "Volume | None" = None) -> "Iterator[dict[str, Any]]":

@@ -110,6 +110,7 @@ def _humerus(size: Size, side: str, s: float, frame: Frame) -> tuple[list[Shape]
         size["humerus"],
         (size["humerus_proximal_epiphysis"], size["humerus_distal_epiphysis"]),
         (size["humerus_proximal"], size["humerus_distal"]),
+        (size["humerus_proximal_metaphysis"], size["humerus_distal_metaphysis"]),
         size["humerus_mid"],
         (0.92, 1.0, 0.42),
         (0.0, 2.5),
@@ -127,6 +128,7 @@ def _forearm(size: Size, side: str, s: float, elbow: Frame, turn: float) -> tupl
         size["radius"],
         (size["radius_proximal_epiphysis"], size["radius_distal_epiphysis"]),
         (size["radius_proximal"], size["radius_distal"]),
+        (size["radius_proximal_metaphysis"], size["radius_distal_metaphysis"]),
         size["radius_mid"],
         (1.0, 0.9, 0.72),
         (3.0, 0.0),
@@ -135,6 +137,7 @@ def _forearm(size: Size, side: str, s: float, elbow: Frame, turn: float) -> tupl
         size["ulna"],
         (size["ulna_proximal_epiphysis"], size["ulna_distal_epiphysis"]),
         (size["ulna_proximal"], size["ulna_distal"]),
+        (size["ulna_proximal_metaphysis"], size["ulna_distal_metaphysis"]),
         size["ulna_mid"],
         (1.1, 0.95, 0.95),
         (-1.5, 1.0),
@@ -212,7 +215,9 @@ def arm(size: Size, pose: Pose, i: int, shoulder: Array, chest: Frame) -> Made:
     frame = chest.bent(shoulder, x_deg=pose.arm_back[i] + 6.0, y_deg=-s * pose.arm_spread[i], z_deg=-s * 25.0)
     shapes, ends = _humerus(size, side, s, frame)
     bottom = 0.46 * size["humerus_head"] - ends.whole
-    elbow = frame.at(0, 0, bottom + 0.8 * ends.epiphysis[1])
+    # The epicondyles stand about a third of the bone's breadth above the end of trochlea and capitellum: 18 to 20 mm in
+    # a grown arm, as the head of the radius does below them.
+    elbow = frame.at(0, 0, bottom + 0.32 * ends.breadth[1])
     joint = frame.bent(
         frame.at(0, 0, bottom + 0.3 * ends.epiphysis[1]), x_deg=-pose.elbow_bend[i], y_deg=-s * (9 + size.z["carrying"])
     )

@@ -31,7 +31,9 @@ class Ends:
     epiphysis: tuple[float, float]
     """Heights of the epiphyses."""
     breadth: tuple[float, float]
-    """Breadths at the physes: the side of the AO square."""
+    """Breadths at the physes."""
+    metaphysis: tuple[float, float]
+    """Lengths of the metaphyses."""
     mid: float
     """Breadth of the mid-shaft."""
     depth: tuple[float, float, float] = (0.8, 1.0, 0.8)
@@ -90,7 +92,7 @@ def long_bone(name: str, side: str, chord: tuple[Array, Array], wide: tuple[Arra
     hump = np.sin(np.pi * t)
     nodes = top + s[:, None] * down + hump * (size.bow[0] * across + size.bow[1] * np.cross(down, wide[0]))
     tube = Tube(nodes, _profile(s, size), across, caps)
-    at = [first, first + size.breadth[0], last - size.breadth[1], last]
+    at = [first, first + size.metaphysis[0], last - size.metaphysis[1], last]
     bows = (0.06 * size.breadth[0], 0.0, 0.0, -0.06 * size.breadth[1])
     cuts = tuple(Plane(top + x * down, down, bow, max(size.breadth) / 2) for x, bow in zip(at, bows, strict=True))
     return Shape(name, side, tube, LONG_SEGMENTS, cuts, physes=((cuts[0], 1.0), (cuts[3], 1.0)))

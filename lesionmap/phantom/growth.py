@@ -2,7 +2,7 @@
 
 Sources: stature CDC 2000; sitting height / stature Fredriks 2005; biacromial and bi-iliac breadth Berkeley Child
 Guidance Study; long bones KS-Stature (quadratic in stature with its standard error); clavicle PMC2806601; head, hand
-and foot Snyder 1977. Vertebral heights, thickness of epiphyses and the breadths that nobody printed are assumed.
+and foot Snyder 1977; metaphyses the AO square (PMID 18277238). Vertebral heights, thickness of epiphyses and the breadths that nobody printed are assumed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,20 @@ _BY_STATURE = {
     "tibia_distal": (13.169, 0.0182, 0.00112, 3.8),
     "tibia_mid": (3.979, 0.0801, 0.00017, 1.6),
 }
+# Length of the metaphysis, the AO square (PMID 18277238), over that of the shaft at these ages: medians of kidstats to
+# 12 y, then KS-Stature at 150 and 170 cm. Breadths of kidstats are larger than the ones above; an individual's square
+# differs from the median as its breadth does.
+_SQUARE_AGES = np.array([2, 4, 6, 8, 10, 12, 13, 16], dtype=float)
+_SQUARE = {
+    "humerus_proximal": ".203 .183 .179 .165 .163 .155 .142 .136",
+    "humerus_distal": ".250 .236 .217 .202 .207 .198 .187 .184",
+    "radius_proximal": ".115 .102 .099 .097 .097 .092 .092 .092",
+    "radius_distal": ".174 .163 .154 .146 .141 .141 .130 .129",
+    "femur_distal": ".267 .243 .223 .211 .206 .199 .181 .174",
+    "tibia_proximal": ".270 .253 .231 .220 .213 .210 .190 .187",
+    "tibia_distal": ".180 .166 .156 .152 .149 .143 .131 .131",
+}
+_NEIGHBOUR = {"ulna": "radius", "fibula": "tibia"}  # whose square is taken as the breadths are (assumed)
 # as (measure it hangs on, share, spread of the share): nobody printed these, so they are assumed
 _ASSUMED = {
     "radius_mid": ("radius_proximal", 0.70, 0.05),
@@ -154,6 +168,18 @@ def _long_bones(stature_cm: float, z: Mapping[str, float]) -> dict[str, float]:
     return mm
 
 
+def _metaphyses(age_y: float, typical: Mapping[str, float], mm: Mapping[str, float]) -> dict[str, float]:
+    """Give the lengths of the metaphyses of a body whose measures are ``mm``."""
+    found = {}
+    for name, shares in _SQUARE.items():
+        share = float(np.interp(age_y, _SQUARE_AGES, _row(shares)))
+        found[name] = share * mm[name.split("_")[0]] * mm[name] / typical[name]
+    for bone, other in _NEIGHBOUR.items():
+        for end in ("proximal", "distal"):
+            found[f"{bone}_{end}"] = found[f"{other}_{end}"] * mm[f"{bone}_{end}"] / mm[f"{other}_{end}"]
+    return {f"{name}_metaphysis": length for name, length in found.items()}
+
+
 def size_of(age_y: float, sex: Sex, seed: int, stature_cm: float | None = None) -> Size:
     """Give the measures of the individual ``seed`` at an age.
 
@@ -174,6 +200,7 @@ def size_of(age_y: float, sex: Sex, seed: int, stature_cm: float | None = None) 
     joined = float(np.interp(age_y, _JOINING[sex], [0.0, 1.0]))
     for bone in ("humerus", "radius", "ulna", "femur", "tibia", "fibula"):
         mm[bone] -= joined * sum(mm.get(f"{bone}_{end}_epiphysis", 0.0) for end in ("proximal", "distal"))
+    mm |= _metaphyses(age_y, _long_bones(cm, dict.fromkeys(z, 0.0)), mm)
 
     def spread(name: str, value: float) -> float:
         return value * (1 + 0.7 * _SPREAD[name] * z[name])

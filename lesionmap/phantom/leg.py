@@ -41,6 +41,7 @@ def _femur(size: Size, side: str, s: float, hip: Frame) -> list[Shape]:
         length - epiphysis,
         (0.0, epiphysis),
         (1.35 * size["femur_mid"], size["femur_distal"]),
+        (0.0, size["femur_distal_metaphysis"]),
         size["femur_mid"],
         (1.0, 1.0, 0.74),
         (0.0, -(0.018 + 0.003 * size.z["femur_bow"]) * length * s),
@@ -50,8 +51,10 @@ def _femur(size: Size, side: str, s: float, hip: Frame) -> list[Shape]:
     shaft = long_bone("femur", side, (top, top + length * axis), (out, out), ends)
     physis = Plane(hip.origin + 0.32 * r * down_neck, down_neck, -0.12 * r, r)
     line = Plane(foot_of_neck + 0.42 * neck * axis, unit(0.80 * axis + 0.60 * out), 0.0)
-    upper = ("proximal_metaphysis", *LONG_SEGMENTS[2:])
-    body = Shape("femur", side, shaft.form, upper, (line, *shaft.cuts[2:]), physes=((shaft.cuts[3], 1.0),))
+    own = Plane(foot_of_neck + 0.24 * neck * out, unit(0.85 * out - 0.5 * axis))
+    upper = ("greater_trochanter", "proximal_metaphysis", *LONG_SEGMENTS[2:])
+    cuts = (Plane(own.point, -own.normal), line, *shaft.cuts[2:])
+    body = Shape("femur", side, shaft.form, upper, cuts, physes=((shaft.cuts[3], 1.0),))
     two = ("proximal_epiphysis", "proximal_metaphysis")
     ball = Shape("femur", side, Blob(hip, np.full(3, r)), two, (physis,), physes=((physis, 1.0),))
     rows = hip.origin + np.outer([0.3 * r, 0.9 * r, neck - 4, neck + 4], down_neck)
@@ -63,7 +66,6 @@ def _femur(size: Size, side: str, s: float, hip: Frame) -> list[Shape]:
         np.array([0.24, 0.36, 0.42]) * neck,
         3.0,
     )
-    own = Plane(foot_of_neck + 0.24 * neck * out, unit(0.85 * out - 0.5 * axis))
     greater = Shape("femur", side, knob, ("proximal_metaphysis", "greater_trochanter"), (own,), physes=((own, 0.8),))
     return [ball, waist, body, greater]
 
@@ -74,6 +76,7 @@ def _shank(size: Size, side: str, s: float, knee: Frame) -> tuple[list[Shape], F
         size["tibia"],
         (size["tibia_proximal_epiphysis"], size["tibia_distal_epiphysis"]),
         (size["tibia_proximal"], size["tibia_distal"]),
+        (size["tibia_proximal_metaphysis"], size["tibia_distal_metaphysis"]),
         size["tibia_mid"],
         (0.72, 1.12, 0.86),
         (-1.5, 2.0 * s),
@@ -82,6 +85,7 @@ def _shank(size: Size, side: str, s: float, knee: Frame) -> tuple[list[Shape], F
         size["fibula"],
         (size["fibula_proximal_epiphysis"], size["fibula_distal_epiphysis"]),
         (size["fibula_proximal"], size["fibula_distal"]),
+        (size["fibula_proximal_metaphysis"], size["fibula_distal_metaphysis"]),
         size["fibula_mid"],
         (1.0, 1.05, 1.15),
         (-1.0, 0.0),

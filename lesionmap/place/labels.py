@@ -177,8 +177,8 @@ def stored_labels(told: LabelMap | None) -> Volume | None:
     path = Path(told.path)
     if not path.is_file() or sha256_of(str(path)) != told.sha256:
         raise LesionmapError(
-            f"the bone label map {path.name} by which the skeleton of this visit was placed is not in its place any more "
-            "or has changed; put it back, or place the skeleton anew"
+            f"the bone label map {path.name} by which the skeleton of this visit was placed is not in its place any "
+            "more or has changed; put it back, or place the skeleton anew"
         )
     return read_mask(path)
 

@@ -30,12 +30,14 @@ _TRUNK = (
 _STIFFNESS_MM = 8.0  # how much the thin plate gives way to landmarks that disagree (assumed)
 _SPINE_STIFFNESS = (30.0, 3.0)  # how much vertebrae hold their neighbours, along the spine and across it (assumed)
 _ESTIMATED_WEIGHT = 0.1  # of an estimated vertebra against a placed one (assumed)
-# The turn of the forearm. Without a landmark of the hand the bones lie as in the reference body, palms to the front.
-# On a scanner's table the palm looks to the thigh or the table; relaxed fingers are bent to the palm (all assumed).
-_TABLE_TURN_RAD = 1.55
-_ELBOW_TURN_RAD = 0.55
-_TABLE_TRUST = 4.0  # concentration of that turn
-_CURL_TRUST_PER_MM = 0.25  # expected bend of a fingertip, 20 mm, over the squared error of its landmarks, (7 mm)²
+# The turn of the arm. Without a landmark of the hand its bones lie as in the reference body, palms to the front. On a
+# scanner's table the elbow's front is turned inwards, and the palm looks to the thigh or the table; relaxed fingers are
+# bent to the palm (all assumed).
+_ELBOW_TURN_RAD = 0.4  # of the elbow's front
+_TABLE_TURN_RAD = 1.7  # of the palm against it
+_REFERENCE_TURN_RAD = 0.3  # by which the reference body's wrist is turned already: its radius lies before its ulna
+_TABLE_TRUST = 4.0  # concentration of the palm's turn
+_CURL_TRUST_PER_MM = 0.25  # expected bend of a fingertip, 12 mm, over the squared error of its landmarks, (7 mm)²
 _CARRYING = 0.15  # sine of the angle by which a stretched forearm leaves the upper arm sideways (assumed)
 
 
@@ -187,7 +189,7 @@ def _forearm(limb: Affine, body: _Body) -> Carrier:
     axis = body["wrist"] - body["elbow"]
     front, palm = _across(body.forward("forearm"), _unit(axis)), body.palm()
     angle = np.arctan2(np.cross(front, palm) @ _unit(axis), front @ palm)
-    return Twist(limb, axis, float(angle)) if abs(angle) > 1e-6 else limb
+    return Twist(limb, axis, float(angle - body.sign * _REFERENCE_TURN_RAD)) if abs(angle) > 1e-6 else limb
 
 
 def _held_spine(

@@ -23,10 +23,12 @@ __all__ = ["LONG", "Axis", "Limit", "axis_of", "limits", "physis_planes"]
 
 LONG = ("humerus", "radius", "ulna", "femur", "tibia", "fibula")
 _SEGMENTS = ("proximal_epiphysis", "proximal_metaphysis", "diaphysis", "distal_metaphysis", "distal_epiphysis")
-# The upper femur (assumed), in lengths of its neck or radii of its head.
-_HEAD_PHYSIS = 0.36  # radii from the head's centre towards the neck
+# The upper femur (assumed), in lengths of its neck (head's centre to root) or radii of its head. A child's epiphysis of the
+# head is somewhat more than half as high as it is broad.
+_HEAD_PHYSIS = 0.30  # radii from the head's centre towards the neck
 _TROCHANTER = 0.24  # necks outwards from the neck's root: the trochanter's physis, tilted up and out
 _INTERTROCHANTERIC = 0.33  # necks down from the neck's root: the line runs from there up and out
+_AT_KNEE = {"femur": 1, "tibia": 0}  # which end has its joint line at the landmark
 _HEEL_PHYSIS = 0.05  # of heel to toe2, in front of the heel (assumed)
 _SACRAL_BODY_MM = 21.0  # half breadth of the sacrum's body, reference body (assumed)
 _ACETABULAR_MM = 46.0  # reach of the ilium's acetabular part about the hip, reference body (assumed)
@@ -75,6 +77,11 @@ def _unit(vector: Array) -> Array:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
+def _across_unit(vector: Array, axis: Array) -> Array:
+    """Give the part of a vector at right angles to a unit axis, as unit vector."""
+    return _unit(vector - (vector @ axis) * axis)
+
+
 def _tubes(bone: str, side: str, placement: Placement) -> list[Tube]:
     return [tube for tube in posed_tubes(placement) if tube.bone == bone and tube.side == side]
 
@@ -96,17 +103,21 @@ def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
     if np.linalg.norm(ends[0] - start) > np.linalg.norm(ends[1] - start):
         ends = ends[::-1]
     direction = _unit(ends[1] - ends[0])
-    posed, tubes = pose(placement), posed_tubes(placement)
+    posed = pose(placement)
     along = (posed.centres - ends[0]) @ direction
     whole = posed.filling.bone == posed.filling.bones.index((bone, side))
-    number = next(n for n, tube in enumerate(tubes) if tube is shaft)
-
-    def reach(mine: NDArray[np.bool_]) -> Array:
-        return np.array([(along - posed.radii)[mine].min(), (along + posed.radii)[mine].max()])
-
-    low, high = reach(whole).tolist()
-    joints = (reach(posed.tube == number) - low) / (high - low)
-    return Axis(ends[0] + low * direction, direction, high - low, _along(bone, joints, high - low, placement))
+    low, high = float((along - posed.radii)[whole].min()), float((along + posed.radii)[whole].max())
+    # The shaft ends where its centreline does, in the middle of the joint: balls at a slanting end reach beyond it.
+    joints = np.array([0.0, float(np.linalg.norm(ends[1] - ends[0]))])
+    if bone == "femur":  # ossified up to the upper edge of the head's physis
+        head = _head_physis(side, placement)
+        upwards = -_across_unit(direction, head.normal)
+        joints[0] = float((head.point + head.radius_mm * upwards - ends[0]) @ direction)
+    if bone in _AT_KNEE:
+        knee = np.array(placement.positions()[f"knee_{side}"])
+        joints[_AT_KNEE[bone]] = float((knee - ends[0]) @ direction)
+    fractions = _along(bone, (joints - low) / (high - low), high - low, placement)
+    return Axis(ends[0] + low * direction, direction, high - low, fractions)
 
 
 def _proximal_mark(bone: str, side: str) -> str:
@@ -127,7 +138,7 @@ def _along(bone: str, joints: Array, length_mm: float, placement: Placement) -> 
     last -= growth.epiphysis_mm(f"{bone}_distal", placement.stature_cm) / length_mm
     share = growth.metaphysis_share(f"{bone}_distal", placement.age_y)
     if bone == "femur":  # its upper end has a physis across the neck, and no published metaphysis
-        return np.array([0.0, 0.0, last - share * last, last])
+        return np.array([first, first, last - share * (last - first), last])
     first += growth.epiphysis_mm(f"{bone}_proximal", placement.stature_cm) / length_mm
     upper = growth.metaphysis_share(f"{bone}_proximal", placement.age_y)
     return np.array([first, first + upper * (last - first), last - share * (last - first), last])
@@ -180,20 +191,32 @@ def _across(bone: str, side: str, placement: Placement) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def _upper_femur(side: str, placement: Placement) -> tuple[Limit, ...]:
-    """Give the head's physis across the neck, the trochanter's physis and the intertrochanteric line."""
+def _neck(side: str, placement: Placement) -> tuple[Array, Array, float]:
+    """Give the head's centre, the neck's root and the head's radius in mm."""
     neck = next(tube for tube in _tubes("femur", side, placement) if tube.segment == "neck")
-    hip, down = np.array(placement.positions()[f"hip_{side}"]), axis_of("femur", side, placement).direction
+    hip = np.array(placement.positions()[f"hip_{side}"])
     ends = (0, -1) if np.linalg.norm(neck.nodes[0] - hip) < np.linalg.norm(neck.nodes[-1] - hip) else (-1, 0)
-    head, root = neck.nodes[ends[0]], neck.nodes[ends[1]]
-    radius, length = float(np.linalg.norm(neck.wide[ends[0]])), float(np.linalg.norm(root - head))
-    towards, out = _unit(root - head), _unit(root - head - ((root - head) @ down) * down)
-    names = [f"femur.{s}.{side}" for s in ("greater_trochanter", *_SEGMENTS[:3])]
+    return hip, neck.nodes[ends[1]], float(np.linalg.norm(neck.wide[ends[0]]))
+
+
+def _head_physis(side: str, placement: Placement) -> Limit:
+    """Give the physis of the femoral head, across the neck."""
+    head, root, radius = _neck(side, placement)
+    towards, names = _unit(root - head), [f"femur.{s}.{side}" for s in _SEGMENTS[:2]]
+    return Limit(names[0], names[1], head + _HEAD_PHYSIS * radius * towards, towards, radius, physis=True)
+
+
+def _upper_femur(side: str, placement: Placement) -> tuple[Limit, ...]:
+    """Give the head's physis, the trochanter's physis and the intertrochanteric line."""
+    head, root, _ = _neck(side, placement)
+    down, length = axis_of("femur", side, placement).direction, float(np.linalg.norm(root - head))
+    out = _across_unit(root - head, down)
+    names = [f"femur.{s}.{side}" for s in ("greater_trochanter", *_SEGMENTS[1:3])]
     tilted, line = _unit(-0.85 * out + 0.5 * down), _unit(0.8 * down + 0.6 * out)
     return (
-        Limit(names[1], names[2], head + _HEAD_PHYSIS * radius * towards, towards, radius, physis=True),
-        Limit(names[0], names[2], root + _TROCHANTER * length * out, tilted, 0.4 * length, physis=True),
-        Limit(names[2], names[3], root + _INTERTROCHANTERIC * length * down, line, 0.5 * length),
+        _head_physis(side, placement),
+        Limit(names[0], names[1], root + _TROCHANTER * length * out, tilted, 0.4 * length, physis=True),
+        Limit(names[1], names[2], root + _INTERTROCHANTERIC * length * down, line, 0.5 * length),
     )
 
 

@@ -60,6 +60,8 @@ class _Index:
 
     tree: cKDTree
     biggest_mm: float
+    balls: NDArray[np.float64]
+    """(m, 4) centres and radii: what is looked up together lies together."""
     others: NDArray[np.int_]
     """(k, _OTHERS) for each thinned ball the nearest thinned balls of other bones; -1 where there are fewer."""
 
@@ -74,7 +76,8 @@ def _index(placement: Placement) -> _Index:
     other = bone[near] != bone[:, None]
     order = np.argsort(~other, axis=1, kind="stable")[:, :_OTHERS]
     others = np.where(np.take_along_axis(other, order, axis=1), some[np.take_along_axis(near, order, axis=1)], -1)
-    return _Index(_tree(posed.centres, posed.radii), float(posed.radii.max()), others)
+    balls = np.column_stack([posed.centres, posed.radii])
+    return _Index(_tree(posed.centres, posed.radii), float(posed.radii.max()), balls, others)
 
 
 def nearest_bones(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
@@ -116,17 +119,18 @@ def _second(
     others = _index(placement).others[_thinned()[1][first]]
     best, least = np.full(len(points), -1), np.full(len(points), np.inf)
     for ball in others.T:
-        surface = np.where(ball < 0, np.inf, _surface(points, ball, placement))
+        surface = _surface(points, ball, placement)
+        surface[ball < 0] = np.inf
         nearer = surface < least
-        best, least = np.where(nearer, ball, best), np.where(nearer, surface, least)
+        best[nearer], least[nearer] = ball[nearer], surface[nearer]
     return best, least
 
 
 def _surface(points: NDArray[np.float64], balls: NDArray[np.int_], placement: Placement) -> NDArray[np.float64]:
     """Give the distance of each point to the surface of its ball, mm."""
-    posed = pose(placement)
-    away = points - posed.centres[balls]
-    return np.asarray(np.sqrt(np.einsum("ij,ij->i", away, away)) - posed.radii[balls])
+    ball = _index(placement).balls[balls]
+    away = points - ball[:, :3]
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", away, away)) - ball[:, 3])
 
 
 def best_of(
@@ -151,6 +155,7 @@ def best_of(
     """
     posed = pose(placement)
     query = np.column_stack([points, np.zeros(len(points))])
+    placement = placement.shape_key()
     found = np.stack([mine[_tree(posed.centres[mine], posed.radii[mine]).query(query)[1]] for mine in bones])
     surface = np.stack([_surface(points, balls, placement) for balls in found])
     power = (surface + posed.radii[found]) ** 2 - posed.radii[found] ** 2

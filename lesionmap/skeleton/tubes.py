@@ -44,9 +44,10 @@ def _sections(placement: Placement) -> Array:
     half = np.stack([np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1)], axis=1)
     _, ball = np.unique(static.section, return_index=True)
     tube, along = static.tube[ball], static.along[ball, None]
-    here = np.arange(len(tube))
-    before = np.where(np.diff(tube, prepend=-1) == 0, here - 1, here)
-    after = np.where(np.diff(tube, append=-1) == 0, here + 1, here)
+    here, (_, first, count) = np.arange(len(tube)), np.unique(tube, return_index=True, return_counts=True)
+    # Two sections on to either side: at a square end the outermost ones lie in one place.
+    before = np.maximum(here - 2, first[tube])
+    after = np.minimum(here + 2, (first + count - 1)[tube])
     way = centre[after] - centre[before]
     step = np.linalg.norm(way, axis=1, keepdims=True)
     axes = np.linalg.inv(np.stack([way / step, wide, across], axis=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,12 +64,13 @@ COMPARISON_COLUMNS: tuple[str, ...] = ("track", "site")
 """First columns of the comparison; ``state@DATE`` and ``volume_ml@DATE`` follow for each visit."""
 
 _DECIMALS: Mapping[str, int] = MappingProxyType(
-    {"_ml": 3, "_mm": 2, "_y": 2, "_mean": 2, "_max": 2, "_ratio": 3, "share": 4, "confidence": 4}
+    {"_ml": 3, "_mm": 2, "_y": 2, "_mean": 2, "_max": 2, "_ratio": 3, "share": 4, "confidence": 4, "_along": 5}
 )
 _WHOLE_START = "n_"
 _TRUTHS = ("counted", "inside")
 
 
+@cache
 def decimals(column: str) -> int | None:
     """Give the number of decimals of a column, None where numbers stay as they are.
 
