@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cli_case import LANDMARKS, SHAPE, lesionmap, mr_slices, nifti, write_landmarks
+from cli_case import SHAPE, lesionmap, mr_slices, nifti, write_landmarks
+from lesionmap import skeleton
+from lesionmap.skeleton import growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    Moved = Callable[[float, float, float], tuple[float, float, float]]
 
 FIRST, SECOND = "2010-05-04", "2011-05-04"
 HEADING = "id,x_lps_mm,y_lps_mm,z_lps_mm"
@@ -101,24 +105,42 @@ def test_point_beyond_all_measure(tmp_path: Path, x: str) -> None:
     assert not (tmp_path / "out.csv").exists()
 
 
+def moved_landmarks(folder: Path, moved: Moved) -> Path:
+    child = growth.landmark_model(10.0, None, 138.0)
+    places = [(name, moved(*child[name].tolist())) for name in skeleton.landmarks()]
+    rows = [f"{name},{x},{y},{z}" for name, (x, y, z) in places]
+    return text(folder, "\n".join(["name,x_lps_mm,y_lps_mm,z_lps_mm", *rows]))
+
+
 @pytest.mark.parametrize(
     ("moved", "says"),
     [
-        (lambda x, y, z: (-x, -y, z), "RAS"),
-        (lambda x, y, z: (-x, y, z), "exchange left and right"),
         (lambda x, y, z: (10 * x, 10 * y, 10 * z), "check the unit"),
-        (lambda x, y, z: (1e4 * x, y, z), "check the unit"),
+        (lambda x, y, z: (1e3 * x, y, z), "check the unit"),
     ],
 )
-def test_landmarks_that_are_no_body_in_lps_mm(
-    study: Path, tmp_path: Path, moved: Callable[[float, float, float], tuple[float, float, float]], says: str
-) -> None:
-    rows = [f"{name},{x},{y},{z}" for name, (x, y, z) in ((n, moved(*place)) for n, place in LANDMARKS.items())]
-    marks = text(tmp_path, "\n".join(["name,x_lps_mm,y_lps_mm,z_lps_mm", *rows]))
+def test_landmarks_that_are_no_body_in_mm(study: Path, tmp_path: Path, moved: Moved, says: str) -> None:
+    marks = moved_landmarks(tmp_path, moved)
     ran = lesionmap("place", study, "P001", FIRST, "--landmarks", marks)
     assert ran.code == 1
     assert says in ran.line
     assert "placed" not in lesionmap("list", study).out
+
+
+@pytest.mark.parametrize(
+    ("moved", "says"),
+    [
+        (lambda x, y, z: (-x, -y, z), "the body lies on its front, or these are RAS coordinates"),
+        (lambda x, y, z: (-x, y, z), "left and right look exchanged throughout"),
+    ],
+)
+def test_a_prone_child_is_placed_and_sides_that_look_exchanged_are_told(
+    study: Path, tmp_path: Path, moved: Moved, says: str
+) -> None:
+    ran = lesionmap("place", study, "P001", FIRST, "--landmarks", moved_landmarks(tmp_path, moved))
+    assert ran.code == 0
+    assert says in ran.out + ran.err
+    assert "placed" in lesionmap("list", study).out
 
 
 def test_visit_that_was_not_read_has_no_count(study: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from shared import shared_data
 
 FEW = 24
 # Median error in mm of the estimated landmarks, a third above what was measured over 200 phantoms.
-MOST_MM = {"all 43": 7.5, "16": 16.0, "lower body": 55.0, "trunk": 15.0, "5": 19.0, "3": 18.0, "2": 21.0, "1": 32.0}
+MOST_MM = {"all 43": 6.5, "16": 13.5, "lower body": 36.0, "trunk": 13.5, "5": 16.0, "3": 16.5, "2": 20.0, "1": 32.0}
 
 
 @cache
@@ -64,6 +64,11 @@ def test_errors_are_small_and_nine_in_ten_lie_inside_the_radius(which: str, told
 )
 def test_one_more_landmark_does_not_harm(which: str, more: str) -> None:
     check_addition(SETS[which], more, FEW, slack=0.04)
+
+
+def test_one_more_landmark_drawn_at_random_does_not_harm() -> None:
+    for names, more in subsets(8, seed=1):
+        check_addition(names, more, FEW, slack=0.06)
 
 
 def test_a_limb_keeps_its_lengths_between_given_ends() -> None:

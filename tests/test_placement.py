@@ -79,7 +79,7 @@ def test_a_vertebra_by_name_makes_its_neighbours_surer() -> None:
     before = {m.name: m for m in placed(some("16")).landmarks}
     after = {m.name: m for m in placed(some("16") | jittered(WHO.marks, ["T7"], 1)).landmarks}
     assert after["T7"].placed
-    assert after["T8"].radius90_mm < 0.6 * before["T8"].radius90_mm
+    assert after["T8"].radius90_mm < 0.7 * before["T8"].radius90_mm
     assert after["toe2_left"].radius90_mm == pytest.approx(before["toe2_left"].radius90_mm, rel=0.1)
 
 
@@ -175,7 +175,7 @@ def test_placing_follows_the_mouse() -> None:
         begin = time.process_time()
         placed(marks, WHO)
         times.append(time.process_time() - begin)
-    assert min(times) < 0.03
+    assert min(times) < 0.02
 
 
 # ---- what is refused

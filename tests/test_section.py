@@ -98,11 +98,11 @@ def test_an_outline_is_around_what_locate_calls_inside(
     located = locate(point + grid @ basis, PLACEMENT)
     own = np.char.startswith(located.site.astype(str), f"{bone}.") & located.inside
     drawn = shapely.contains_xy(area, grid[:, 0], grid[:, 1])
-    near = shapely.distance(area.boundary, shapely.points(grid)) < 2.5
+    near = shapely.distance(area.boundary, shapely.points(grid)) < 1.0
     other_bone = located.inside & ~own
     judged = ~near & ~other_bone
     assert judged.sum() > 300
-    assert (own == drawn)[judged].mean() > 0.93
+    assert (own == drawn)[judged].mean() > 0.97
 
 
 def test_sites_change_where_the_limits_are() -> None:

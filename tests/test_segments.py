@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lesionmap import skeleton
+from lesionmap import phantom, skeleton
+from lesionmap.phantom.shapes import Plane
 from lesionmap.skeleton import growth
 from lesionmap.skeleton.limits import LONG, Limit, axis_of, limits, physis_planes
 from lesionmap.skeleton.nearest import nearest_bones
 from lesionmap.skeleton.shape import pose, posed_tubes
 
 if TYPE_CHECKING:
+    from lesionmap.phantom.body import Body
     from lesionmap.skeleton import Placement
     from lesionmap.visits import Sex
 
@@ -29,6 +31,9 @@ AO = {
     "tibia.proximal": (0.270, 0.253, 0.231, 0.220, 0.213, 0.210),
     "tibia.distal": (0.180, 0.166, 0.156, 0.152, 0.149, 0.143),
 }
+
+
+SEXES: tuple[Sex, Sex] = ("F", "M")
 
 
 @cache
@@ -109,7 +114,9 @@ def test_metaphyses_are_as_long_as_the_ao_square_says(age_y: int, sex: Sex) -> N
         def part(segment: str, along: np.ndarray = along, names: np.ndarray = names, bone: str = bone) -> np.ndarray:
             return np.asarray(along[names == f"{bone}.{segment}.right"])
 
-        upper = part("proximal_epiphysis").max() if bone != "femur" else 0.0
+        upper = axis_of(bone, "right", placement).limits[0]  # the walk along the femur does not pass its head
+        if bone != "femur":
+            assert part("proximal_epiphysis").max() == pytest.approx(upper, abs=0.002)
         lower = part("distal_epiphysis").min()
         measured = {
             "distal": lower - part("diaphysis").max(),
@@ -159,7 +166,7 @@ def test_the_nearest_bone_is_that_of_least_power_distance() -> None:
     second = np.where(other, away - posed.radii, np.inf).min(axis=1)
     close = second - surface[:, 0] < 8.0
     error = np.minimum(surface[close, 1], 60.0) - second[close]
-    assert error.min() > -1e-6
+    assert error.min() > -1e-3  # the search is in single precision
     assert np.median(error) < 1.5
     assert np.mean(error < 6.0) > 0.9
 
@@ -196,3 +203,37 @@ def test_a_lesion_across_a_physis_may_disturb_growth() -> None:
     shaft = axis_of("radius", "left", placement)
     away = skeleton.site_shares(shaft.origin + 0.5 * shaft.length_mm * shaft.direction + ball / 3, placement)
     assert not any(share.growth_risk for share in away)
+
+
+def lesions_at_physes(child_body: Body, rng: np.random.Generator) -> list[tuple[np.ndarray, str]]:
+    """Balls of 6 to 15 mm radius that touch a physis from the shaft's side, inside the bone, with their true site."""
+    found = []
+    for shape in child_body.shapes:
+        if shape.bone not in LONG or len(shape.cuts) < 4:
+            continue
+        for cut, _ in shape.physes:
+            assert isinstance(cut, Plane)
+            toward_shaft = 1.0 if cut is shape.cuts[0] else -1.0
+            radius = rng.uniform(6.0, 15.0)
+            way = rng.normal(size=(400, 3))
+            way *= radius * rng.uniform(size=(400, 1)) ** (1 / 3) / np.linalg.norm(way, axis=1, keepdims=True)
+            points = cut.point + radius * toward_shaft * cut.normal + way
+            sites = child_body.sites(points)
+            own = np.array([s.startswith(f"{shape.bone}.") and s.endswith(f".{shape.side}") for s in sites])
+            names, counts = np.unique(sites[own].astype(str), return_counts=True)
+            found.append((points[own], str(names[counts.argmax()])))
+    return found
+
+
+def test_lesions_beside_a_physis_get_the_right_segment_in_other_bodies() -> None:
+    """The phantom's physes are not the atlas' ones; landmarks are set 5 mm beside the true ones."""
+    right = []
+    for seed, age_y in ((201, 5.0), (202, 7.5), (203, 10.0), (204, 13.0)):
+        rng, sex = np.random.default_rng(seed), SEXES[seed % 2]
+        other = phantom.body(age_y, sex, seed, pose=seed)
+        marks = {n: (np.array(p) + rng.normal(0, 5 / 3**0.5, 3)).tolist() for n, p in other.landmarks().items()}
+        placement = skeleton.place(marks, age_y=age_y, sex=sex)
+        for points, site in lesions_at_physes(other, rng):
+            right.append(skeleton.site_shares(points, placement)[0].site == site)
+    assert len(right) >= 70
+    assert np.mean(right) >= 0.95

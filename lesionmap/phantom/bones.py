@@ -93,6 +93,10 @@ def long_bone(name: str, side: str, chord: tuple[Array, Array], wide: tuple[Arra
     nodes = top + s[:, None] * down + hump * (size.bow[0] * across + size.bow[1] * np.cross(down, wide[0]))
     tube = Tube(nodes, _profile(s, size), across, caps)
     at = [first, first + size.metaphysis[0], last - size.metaphysis[1], last]
-    bows = (0.06 * size.breadth[0], 0.0, 0.0, -0.06 * size.breadth[1])
-    cuts = tuple(Plane(top + x * down, down, bow, max(size.breadth) / 2) for x, bow in zip(at, bows, strict=True))
+    # An epiphysis sits on the shaft like a cap: its rim reaches farther. Its height is the mean over the section.
+    widest = max(size.breadth)
+    bows = (-0.06 * size.breadth[0], 0.0, 0.0, 0.06 * size.breadth[1])
+    at[0] += 0.5 * bows[0] * (size.breadth[0] / widest) ** 2
+    at[3] += 0.5 * bows[3] * (size.breadth[1] / widest) ** 2
+    cuts = tuple(Plane(top + x * down, down, bow, widest / 2) for x, bow in zip(at, bows, strict=True))
     return Shape(name, side, tube, LONG_SEGMENTS, cuts, physes=((cuts[0], 1.0), (cuts[3], 1.0)))

@@ -2,7 +2,8 @@
 
 Sources: stature CDC 2000; sitting height / stature Fredriks 2005; biacromial and bi-iliac breadth Berkeley Child
 Guidance Study; long bones KS-Stature (quadratic in stature with its standard error); clavicle PMC2806601; head, hand
-and foot Snyder 1977; metaphyses the AO square (PMID 18277238). Vertebral heights, thickness of epiphyses and the breadths that nobody printed are assumed.
+and foot Snyder 1977; metaphyses the AO square (PMID 18277238). Vertebral heights, thickness of epiphyses and the
+breadths that nobody printed are assumed.
 """
 
 from __future__ import annotations

@@ -25,8 +25,6 @@ _XYZ = ("x_lps_mm", "y_lps_mm", "z_lps_mm")
 _OPTIONAL = ("site", "certainty", "track", "answer", "note", "series")
 _FARTHEST_MM = 1e6
 _LONGEST_BODY_MM = 3000.0
-_TRUNK = ("mandible_angle", "sc_joint", "ac_joint", "shoulder", "asis", "si_joint", "hip", "ischium")
-_SIDE_TOLERANCE_MM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +140,13 @@ def read_landmarks(path: str | Path) -> dict[str, tuple[float, float, float]]:
 
 
 def _check_body(landmarks: Mapping[str, tuple[float, float, float]], path: str | Path) -> None:
-    """Refuse landmarks that are no body in LPS mm: too long, or with its left side on the right."""
+    """Refuse landmarks that are no body in mm; which way it lies, and its sides, are placing's to judge."""
     places = np.array(list(landmarks.values()))
     longest = float(np.linalg.norm(np.ptp(places, axis=0)))
     if longest > _LONGEST_BODY_MM:
         raise LesionmapError(
             f"{path}: landmarks of one body in mm were expected, these span {longest:,.0f} mm; "
             "check the unit and the decimal points"
-        )
-    pairs = [(f"{name}_left", f"{name}_right") for name in _TRUNK]
-    apart = [landmarks[a][0] - landmarks[b][0] for a, b in pairs if a in landmarks and b in landmarks]
-    if apart and float(np.median(apart)) < -_SIDE_TOLERANCE_MM:
-        raise LesionmapError(
-            f"{path}: LPS mm were expected, where x grows towards the patient's left, but here the left side lies on "
-            "the right; change the signs of x and y if these are RAS, or exchange left and right"
         )
 
 

@@ -21,6 +21,7 @@ from lesionmap.skeleton.estimate import PLACING_MM
 from lesionmap.skeleton.lengths import Length, leg_lengths
 from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
 from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_points, map_site, outline
+from lesionmap.skeleton.physes import PhysisState, physis_state
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
 from lesionmap.skeleton.section import cut, cut_physes
 from lesionmap.skeleton.surface import Surface, surfaces
@@ -34,6 +35,7 @@ __all__ = [
     "Length",
     "Located",
     "Outline",
+    "PhysisState",
     "PlacedLandmark",
     "Placement",
     "Site",
@@ -57,6 +59,7 @@ __all__ = [
     "map_site",
     "mirror",
     "outline",
+    "physis_state",
     "place",
     "regions",
     "site",

@@ -91,7 +91,7 @@ class _Rims:
     depth_mm: Array
 
     def nearest(self, corners: Array, slabs: Indices) -> tuple[Indices, Array]:
-        """Give for each corner (n, 2) of an outline the rim of the nearest point on some slabs, and the offset there."""
+        """Give for corners (n, 2) of an outline the rim of the nearest point on some slabs, and the offset there."""
         from scipy.spatial import cKDTree
 
         rims = np.unique(np.concatenate([slabs, slabs + 1]))
@@ -117,7 +117,7 @@ def _rims(placement: Placement) -> _Rims:
 
 def _reaches(wide: Array, across: Array) -> Array:
     """Give how far the round ends of a tube reach, (2,) mm."""
-    return np.minimum(*(np.linalg.norm(v[[0, -1]], axis=1) for v in (wide, across)))
+    return np.asarray(np.minimum(*(np.linalg.norm(v[[0, -1]], axis=1) for v in (wide, across))))
 
 
 def _rounded(centres: Array, along: Array, reaches: Array) -> tuple[Array, Array, Array]:
@@ -157,7 +157,8 @@ def draw(placement: Placement) -> Drawing:
     seen = np.concatenate([rims.points[:-1], rims.points[1:]], axis=1)[..., _SEEN]
     hulls = np.full(len(rims.tube), None, dtype=object)
     hulls[pairs] = convex_hull(multipoints(seen[pairs]))
-    sites, depths, rings, outlines, fixed = [], [], [], [], []
+    outlines: list[Array] = []
+    sites, depths, rings, fixed = [], [], [], []
     for site, slabs in _by_site(rims, placement):
         found = _outlines(hulls[slabs], _PLATE_MM if site.startswith(PLATES) else _SMOOTH_MM)
         sites.append(site)

@@ -40,7 +40,8 @@ _LIMBS = (
 )
 _LIMB_MARKS = ("chin", "mandible", "elbow", "wrist", "mcp3", "finger", "toe2", "heel", "ankle", "knee")  # they turn
 _LOOSE = 0.01  # weight of such a landmark for how the body lies
-_LEAN_MM = 100.0
+_SHOULDER_MARKS, _SOFT = ("shoulder", "ac_joint"), 0.2  # they move somewhat
+_LEAN_MM = 160.0
 _DEEP = 0.008  # depth of the landmarks (SD) as share of stature that tells an image from its mirror image
 _TRUNK_MARKS = 8  # so many, at least, tell it
 # Distances that tell the size whatever the pose.
@@ -99,7 +100,7 @@ def _pairs() -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=32)
 def _size_table(age_y: float | None, sex: Sex | None) -> tuple[Array, Array]:
     """Give statures in cm, and the logarithm of the distance in mm of each pair at each, shape (pairs, statures)."""
-    statures = np.exp(np.linspace(np.log(20.0), np.log(500.0), 65))
+    statures = np.exp(np.linspace(np.log(20.0), np.log(500.0), 41))
     ages = [age_y if age_y is not None else growth.age_for_stature(cm, sex) for cm in statures.tolist()]
     models = [growth.landmark_model(age, sex, cm) for age, cm in zip(ages, statures.tolist(), strict=True)]
     rows = [[float(np.linalg.norm(model[a] - model[b])) for model in models] for a, b in _pairs()]
@@ -132,14 +133,18 @@ def _lowest(statures: Array, cost: Array) -> float:
     return float(statures[i] * (statures[1] / statures[0]) ** shift)
 
 
+def _weight(name: str) -> float:
+    return _LOOSE if name.startswith(_LIMB_MARKS) else _SOFT if name.startswith(_SHOULDER_MARKS) else 1.0
+
+
 def _first_turn(rest: Array, given: Array, seen: NDArray[np.intp]) -> tuple[Array, bool]:
     """Find how the body lies: Kabsch, leaning to no turn about an axis that the landmarks do not fix.
 
     Also say whether its mirror image would fit instead: left and right are exchanged.
     """
     names = joints.tree().names
-    weight = np.array([_LOOSE if names[i].startswith(_LIMB_MARKS) else 1.0 for i in seen])[:, None]
-    trunk = int(np.sum(weight == 1.0))
+    weight = np.array([_weight(names[i]) for i in seen])[:, None]
+    trunk = int(np.sum(weight > _LOOSE))
     weight /= weight.sum()
     target, source = given - (weight * given).sum(axis=0), rest[seen] - (weight * rest[seen]).sum(axis=0)
     cross = (weight * target).T @ source
@@ -174,7 +179,8 @@ class _Fit:
         self.first, self.mirrored = _first_turn(rest, self.target, self.seen)
         self.origin = self.target.mean(axis=0) - self.first @ rest[self.seen].mean(axis=0)
         noise = body.own[np.ix_(self.seen, self.seen)] + PLACING_MM**2 * np.eye(len(self.seen))
-        self.noise = _alike(noise)
+        # Of each coordinate: x, y and z err apart from one another.
+        self.precision = np.asarray(np.linalg.inv(noise), dtype=np.float64)
 
     def walk(self) -> joints.Walk:
         """Give the body as the unknowns have it."""
@@ -224,14 +230,15 @@ class _Fit:
             points, jacobian = self.linear()
             here, start = jacobian[self.seen].reshape(-1, len(self.theta)), self.theta / self.tail
             gap = (self.target - points[self.seen]).ravel() + here @ start
-            within = here @ here.T + self.noise
-            step = self.tail * (here.T @ np.linalg.solve(within, gap)) - self.theta
+            weighted = (self.precision @ here.reshape(len(self.seen), -1)).reshape(here.shape)
+            information = weighted.T @ here + np.eye(len(start))
+            step = self.tail * np.linalg.solve(information, weighted.T @ gap) - self.theta
             longest = float(np.abs(step).max())
             self.theta = self.theta + step * min(1.0, _LONGEST / max(longest, 1e-9))
             before, self.tail = self.tail, self._tails()
             if longest < _ENOUGH and float(np.abs(self.tail - before).max()) < _ENOUGH:
                 break
-        inverse = np.asarray(np.linalg.inv(within), dtype=np.float64)
+        inverse = _alike(self.precision) - weighted @ np.linalg.solve(information, weighted.T)
         ratio = float(np.exp(self.log_stature()))
         mean, covariance = self._posterior(points - jacobian @ start, jacobian, inverse, gap)
         rest = joints.at_rest(self.body) * ratio

