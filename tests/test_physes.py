@@ -48,7 +48,9 @@ def test_plates_never_open_again_and_girls_are_first() -> None:
 def test_a_closed_plate_has_no_relation_and_is_not_drawn() -> None:
     """At the elbow, for which ages are known; a lesion across the plate of a grown humerus disturbs no growth."""
     for age, relation in ((9.0, "crosses"), (14.0, "spares")):
-        child = skeleton.place(landmark_model(age, "F", 150.0), age_y=age, sex="F", stature_cm=150.0)
+        child = skeleton.place(
+            {k: v.tolist() for k, v in landmark_model(age, "F", 150.0).items()}, age_y=age, sex="F", stature_cm=150.0
+        )
         planes = [x for x in physis_planes(child) if x[:2] == ("humerus", "left") and "distal_epiphysis" in x[2]]
         assert len(planes) == (relation == "crosses")
         axis = axis_of("humerus", "left", child)

@@ -193,21 +193,6 @@ def _across(bone: str, side: str, placement: Placement) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
-    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
-    return tuple(
-        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
-    )
-
-
-def _closed(physis: Limit, placement: Placement) -> bool:
-    bone, segment, _ = physis.before.split(".")
-    if bone not in LONG:
-        return False
-    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
-    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
-
-
 def _neck(side: str, placement: Placement) -> tuple[Array, Array, float]:
     """Give the head's centre, the neck's root and the head's radius in mm."""
     neck = next(tube for tube in _tubes("femur", side, placement) if tube.segment == "neck")
@@ -284,21 +269,6 @@ def _sacrum(side: str, placement: Placement) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
-    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
-    return tuple(
-        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
-    )
-
-
-def _closed(physis: Limit, placement: Placement) -> bool:
-    bone, segment, _ = physis.before.split(".")
-    if bone not in LONG:
-        return False
-    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
-    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
-
-
 def _ilium(side: str, placement: Placement) -> tuple[Limit, ...]:
     """Part the ilium by distance to its two joints."""
     marks, reference = placement.positions(), growth.reference_landmarks()
@@ -311,21 +281,6 @@ def _ilium(side: str, placement: Placement) -> tuple[Limit, ...]:
         centre, up = np.array(marks[f"{mark}_{side}"]), np.array([0.0, 0.0, 1.0])
         found.append(Limit(f"ilium.{segment}.{side}", f"ilium.wing.{side}", centre, up, reach * size, ball=True))
     return tuple(found)
-
-
-def closed_ends(bone: str, placement: Placement) -> tuple[str, ...]:
-    """Give the ends of a long bone whose growth plates have closed at that age, as far as that is known."""
-    return tuple(
-        end for end in ("proximal", "distal") if physis_state(bone, end, placement.age_y, placement.sex) == "closed"
-    )
-
-
-def _closed(physis: Limit, placement: Placement) -> bool:
-    bone, segment, _ = physis.before.split(".")
-    if bone not in LONG:
-        return False
-    both = {segment, physis.after.split(".")[1]}  # the trochanter's own physis has neither epiphysis
-    return any(f"{end}_epiphysis" in both for end in closed_ends(bone, placement))
 
 
 def _calcaneus(side: str, placement: Placement) -> tuple[Limit, ...]:

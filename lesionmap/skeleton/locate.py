@@ -295,6 +295,6 @@ def _physis(found: Located, name: str, placement: Placement) -> Literal["touches
     for end in sorted(ends):
         if min(float(np.mean(where == f"{end}_{s}")) for s in ("epiphysis", "metaphysis")) >= _CROSS_SHARE:
             return "crosses"
-    closed = {"proximal", "distal"} - ends
-    near = found.physis_mm[own][~np.char.startswith(where, tuple(closed)[0])] if closed else found.physis_mm[own]
+    open_side = np.array([not s.startswith(tuple({"proximal", "distal"} - ends)) for s in where.tolist()])
+    near = found.physis_mm[own][open_side]
     return "touches" if len(near) and float(np.nanmin(near)) <= _TOUCH_MM else "spares"
