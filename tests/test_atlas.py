@@ -91,7 +91,7 @@ def test_bones_of_other_poses(name: str, pose: str) -> None:
     found = share(body, body.marks)
     assert found.share >= 0.965, told(found)
     assert found.wrong_side == 0
-    assert calibration_error(found.confidence, found.right) <= 0.13
+    assert calibration_error(found.confidence, found.right) <= 0.05
 
 
 def test_bones_from_the_label_map_alone() -> None:

@@ -130,7 +130,7 @@ class _Fit:
             starts = self._starts(name) if name in self.names else []
             if starts:
                 move = self.fit(name, starts, 0.0)
-                if move.angle_deg(starts[0]) <= parts()[name].turn_deg:
+                if move.angle_deg(starts[0]) <= parts()[name].turn_deg and self.inside(name, move):
                     found.append((self.worth(name, move), name, move))
             if found and found[-1][0] >= _SURE:
                 break
