@@ -35,7 +35,8 @@ def _tree(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> cKDTree:
     """Index balls so that the nearest to (point, 0) is the one of least power distance, distance² − radius²."""
     from scipy.spatial import cKDTree
 
-    lift = np.sqrt(radii.max() ** 2 - radii**2)
+    square = radii**2  # squared once: the square of the largest, squared apart, may be smaller in its last bit
+    lift = np.sqrt(square.max() - square)
     return cKDTree(np.column_stack([centres, lift]), leafsize=32, compact_nodes=False, balanced_tree=False)
 
 
