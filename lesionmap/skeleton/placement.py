@@ -17,6 +17,7 @@ from lesionmap.skeleton import growth, joints
 from lesionmap.skeleton.anatomy import landmarks as landmark_names
 from lesionmap.skeleton.estimate import estimate, scale_of
 from lesionmap.skeleton.plausible import doubts
+from lesionmap.skeleton.threads import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +113,8 @@ def place(
     given = _checked(landmarks)
     scale = scale_of(given, age_y, sex, stature_cm)
     _check_scale(scale)
-    found = estimate(given, scale, age_y, sex, stature_cm)
+    with one_thread():
+        found = estimate(given, scale, age_y, sex, stature_cm)
     inferred = tuple(n for n, v in (("age_y", age_y), ("stature_cm", stature_cm)) if v is None)
     stature = found.stature_cm if stature_cm is None else stature_cm
     age = growth.age_for_stature(stature, sex) if age_y is None else age_y

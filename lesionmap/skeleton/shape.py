@@ -17,6 +17,7 @@ import numpy as np
 from lesionmap.skeleton import growth
 from lesionmap.skeleton.anatomy import bones, table
 from lesionmap.skeleton.frames import Carrier, carriers
+from lesionmap.skeleton.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -330,7 +331,13 @@ def carriers_of(placement: Placement) -> dict[tuple[str, Side], Carrier]:
 
 @lru_cache(maxsize=8)
 def _carried(placement: Placement) -> tuple[tuple[Tube, ...], tuple[Array, Array, Array]]:
-    """Carry all tubes, a frame at a time; give also the nodes, wide and across of all in one array each."""
+    """Carry all tubes; give also the nodes, wide and across of all in one array each."""
+    with one_thread():
+        return _carry_all(placement)
+
+
+def _carry_all(placement: Placement) -> tuple[tuple[Tube, ...], tuple[Array, Array, Array]]:
+    """Carry all tubes, a frame at a time."""
     found, static = carriers_of(placement), filling()
     rows: dict[tuple[str, Side], list[int]] = {}
     for number, tube in enumerate(static.tubes):

@@ -35,6 +35,7 @@ _CAP = (0.5, 0.85, 1.0)  # rings of a round end, share of its reach
 _FINE_MM = 4.0
 _TURNS = 4
 _CLOSE_MM = 6.0  # plates are fans of tubes: gaps between these are closed where no ball of this radius fits
+_BENT = 0.87  # cosine of 30 degrees
 _LEAST_MM = 1.6
 
 
@@ -242,6 +243,8 @@ def _distance(points: Points, tube: Tube, most_mm: float) -> NDArray[np.float64]
     rows = np.flatnonzero(near < len(centres))
     place = along[near[rows]] * total
     found[rows] = np.minimum(_beside(points[rows], _settled(points[rows], place, tube)[0], tube), most_mm)
+    if _straight(tube):
+        return found
     # Where a tube is bent, other sections than those of the nearest centre may reach a point.
     open_rows = np.flatnonzero((found[rows] > 0) & (away[rows] < widest))
     rows, place = rows[open_rows], place[open_rows]
@@ -250,6 +253,13 @@ def _distance(points: Points, tube: Tube, most_mm: float) -> NDArray[np.float64]
         distance = np.where(still, _beside(points[rows], settled, tube), most_mm)
         found[rows] = np.minimum(found[rows], distance)
     return found
+
+
+def _straight(tube: Tube) -> bool:
+    """Say whether no two pieces of a tube's centreline turn from one another by more than ``_BENT``."""
+    ways = np.diff(tube.nodes, axis=0)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    return float((ways @ ways.T).min()) > _BENT
 
 
 def _settled(points: Points, place: NDArray[np.float64], tube: Tube) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ __all__ = ["caption", "hang", "hang_current", "jump"]
 
 _POSITIONS = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 _SIZE_PT = 13
+_BEHIND = (0.0, 0.0, 0.0, 0.55)
 
 
 def hang(viewer: ViewerModel) -> None:
@@ -24,7 +25,7 @@ def hang(viewer: ViewerModel) -> None:
         return
     for edge, position in _POSITIONS.items():
         overlays[f"lesionmap_{edge}"] = TextOverlay(
-            position=position, font_size=_SIZE_PT, color="#ffd166", box=False, visible=True
+            position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=_BEHIND, visible=True
         )
     viewer.canvas.background_color_override = "black"
 

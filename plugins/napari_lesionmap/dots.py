@@ -22,6 +22,7 @@ __all__ = ["DOTS", "LesionDots", "lesion_colour"]
 
 DOTS = "lesions"
 _SIZE_MM = 26.0
+_BESIDE = " " * 16  # centred text is moved beside the ring by blanks, as napari moves text in mm only
 _NEAR_MM = 8.0
 """Lesions without a mask are shown this far off the slice on."""
 _PICKED = "#ffb000"
@@ -95,11 +96,17 @@ class LesionDots:
         layer.data = world_from_lps(np.array([place for _, place in near])) / self._step
         chosen = self._session.selected
         layer.border_color = [_PICKED if x.id == chosen else lesion_colour(self._session, x) for x, _ in near]
-        words = [lesion.id if named else "" for lesion, _ in near]
-        layer.text = {"string": words, "size": 9, "color": "#ffffff", "anchor": "upper_left"}
+        words = [_outwards(lesion) if named else "" for lesion, _ in near]
+        layer.text = {"string": words, "size": 9, "color": "#ffffff", "anchor": "center"}
 
     def at(self, lps_mm: XYZ) -> str:
         """Give the lesion whose ring is at a place; empty: none."""
         near = [(float(np.linalg.norm(np.subtract(place, lps_mm))), x.id) for x, place in self.near()]
         distance, lesion = min(near, default=(np.inf, ""))
         return lesion if distance <= _SIZE_MM / 2 else ""
+
+
+def _outwards(lesion: Lesion) -> str:
+    """Give the lesion's id as it stands beside its ring: away from the middle of the body."""
+    right = bool(lesion.sites) and lesion.sites[0].endswith(".right")
+    return lesion.id + _BESIDE if right else _BESIDE + lesion.id

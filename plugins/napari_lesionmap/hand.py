@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lesionmap.errors import LesionmapError
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.load import propose, put_skeleton
-from napari_lesionmap.resolve import landmark_rows, next_landmark, site_name
+from napari_lesionmap.resolve import landmark_rows, landmark_words, next_landmark, site_name
 from napari_lesionmap.stage import MASKS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Hand:
         if image is not None:
             image.cursor = "crosshair" if session.tool in ("mark", "landmark") else "standard"
         if session.tool == "landmark":
-            self._desk.say(f"click in the image: {_words(session.landmark)}")
+            self._desk.say(f"click in the image: {landmark_words(session.landmark)}")
         else:
             self._desk.say(_WORDS[session.tool])
 
@@ -160,14 +160,14 @@ class Hand:
         def take(placed: Placement | str) -> None:
             if isinstance(placed, str):
                 session.keep_landmark(name, lps_mm)
-                self._next(f"{_words(name)} kept: {placed}")
+                self._next(f"{landmark_words(name)} kept: {placed}")
             else:
                 session.take_placement(placed)
                 if go_on:
-                    self._next(f"{_words(name)} placed")
+                    self._next(f"{landmark_words(name)} placed")
                 else:
                     session.choose_landmark(name)
-                    self._desk.say(f"{_words(name)} moved")
+                    self._desk.say(f"{landmark_words(name)} moved")
 
         self._desk.run("placing the skeleton", place, take)
 
@@ -177,13 +177,9 @@ class Hand:
             return
         following = next_landmark(landmark_rows(session.now, session.pending), session.landmark)
         session.choose_landmark(following)
-        self._desk.say(f"{done}; next: {_words(following)}" if following else f"{done}; all are placed")
+        self._desk.say(f"{done}; next: {landmark_words(following)}" if following else f"{done}; all are placed")
 
 
 def _lps(event: Any) -> XYZ:
     x, y, z = lps_from_world(event.position[-3:]).tolist()
     return x, y, z
-
-
-def _words(landmark: str) -> str:
-    return landmark.replace("_", " ")

@@ -35,6 +35,7 @@ __all__ = [
     "course_rows",
     "earlier_rows",
     "landmark_rows",
+    "landmark_words",
     "lesion_rows",
     "next_landmark",
     "place_of",
@@ -48,6 +49,10 @@ CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
 ATTRIBUTES = tuple(field.name for field in fields(Attributes))
 
 XYZ = tuple[float, float, float]
+
+
+_SHORT = ("sc", "ac", "asis", "si", "mcp3")
+"""What landmarks' names begin with that is written in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ def landmark_rows(facts: VisitFacts, pending: Mapping[str, XYZ] | None = None) -
 
 
 def _landmark_row(name: str, mark: PlacedLandmark | None, waiting: XYZ | None) -> LandmarkRow:
-    words = name.replace("_", " ")
+    words = landmark_words(name)
     words = words[:1].upper() + words[1:]
     if waiting is not None:
         return LandmarkRow(name, words, "placed", "placed, more are needed", waiting)
@@ -183,6 +188,18 @@ def _landmark_row(name: str, mark: PlacedLandmark | None, waiting: XYZ | None) -
     if mark.placed:
         return LandmarkRow(name, words, "placed", "placed", mark.lps_mm)
     return LandmarkRow(name, words, "estimated", f"estimated ± {mark.radius90_mm:.0f} mm", mark.lps_mm)
+
+
+def landmark_words(name: str) -> str:
+    """Give the name of a landmark as it is read.
+
+    Examples
+    --------
+    >>> landmark_words("si_joint_left"), landmark_words("knee_right"), landmark_words("C7")
+    ('SI joint left', 'knee right', 'C7')
+    """
+    first, *more = name.split("_")
+    return " ".join([first.upper() if first in _SHORT else first, *more])
 
 
 def next_landmark(rows: Sequence[LandmarkRow], after: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lesionmap.write import segment_colour
 from napari_lesionmap.layers import AXIS_LABELS, UNITS, XYZ, lps_from_world, segments, world_from_lps
 from napari_lesionmap.load import moved
+from napari_lesionmap.resolve import landmark_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton import PlacedLandmark, Placement
 
-__all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cut", "rgba"]
+__all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cut", "rgba", "with_room"]
 
 LINES = "skeleton"
 LANDMARKS = "landmarks"
@@ -32,10 +33,15 @@ _PLACED, _ESTIMATED, _CHOSEN = "#4dd9f2", "#9aa5b1", "#ffb000"
 _NEAR_MM = 30.0
 """Landmarks are shown from this far off the slice on, so that the next one can be found."""
 _NAMED_MM = 9.0
-"""Landmarks as near as this, and the chosen one, have their names beside them."""
+"""Landmarks as near as this, and the chosen one, have their names beside them, as far as there is room."""
+_FRONT = 0
+"""World axis along which a coronal slice is looked at."""
+_LINE_PX, _LETTER_PX = 15.0, 7.0
+"""Room that a name takes on the screen: its height, and the width of a letter."""
 _DOUBT_MM = 60.0
 """How far an estimated landmark may be off is drawn up to here, as more fills the view; of the chosen one always."""
 _SIZE_MM = 9.0
+_SIZES_PX = (8, 16)
 _DASH_MM, _GAP_MM = 3.0, 2.0
 _WIDTH_PX = 2.0
 _WIDTHS_MM = (0.4, 4.0)
@@ -113,6 +119,8 @@ class SkeletonLines:
         self._at: tuple[int, float] | None = None
         self._step = np.ones(3)
         self._cuts: dict[tuple[int, float], Cut] = {}
+        self._words: list[str] = []
+        self._told: list[str] = []
         self.visible = True
         self.landmarks_visible = False
 
@@ -212,8 +220,11 @@ class SkeletonLines:
             told = mark.radius90_mm <= _DOUBT_MM or mark.name == self._chosen
             if not mark.placed and reach > 0 and told:
                 rings.append(_ring(lps_from_world(middle), axis, float(np.sqrt(reach))))
-        middles = [line for _, _, line in bone_lines(self._placement)]
-        return [(segments(middles), _MIDDLE), (segments(rings), _DOUBT)]
+        middles = segments(line for _, _, line in bone_lines(self._placement))
+        # Seen from the front no limb lies behind another; across the body only what is near the slice is drawn.
+        if axis != _FRONT:
+            middles = middles[np.abs(middles[:, 0, axis] - at_mm) <= _NEAR_MM]
+        return [(middles, _MIDDLE), (segments(rings), _DOUBT)]
 
     def _draw_lines(self, made: Cut) -> None:
         beside, beside_colours = _together(self._beside())
@@ -227,20 +238,33 @@ class SkeletonLines:
         if LINES not in self._viewer.layers:
             options = {"edge_width": self._width(), "vector_style": "line", "edge_color": "cyan"}
             self._add("add_vectors", vectors[:1], LINES, **options)
-        layer = self._viewer.layers[LINES]
-        layer.data = vectors / self._step
+        layer, scale = self._viewer.layers[LINES], self._even_step()
+        if not np.array_equal(layer.scale, scale):
+            layer.scale, layer.edge_width = scale, self._width()
+        layer.data = vectors / scale
         layer.edge_color = colours
         _show(self._viewer, LINES, on=True)
+
+    def _even_step(self) -> NDArray[np.float64]:
+        """Give the scale of the lines: in the plane shown even, or lines would be thicker along thick slices."""
+        even = self._step.copy()
+        if self._at is not None:
+            shown = [axis for axis in range(3) if axis != self._at[0]]
+            even[shown] = even[shown].max()
+        return even
 
     def _width(self) -> float:
         """Give the width of a line as the layer wants it: some pixels of the screen, within limits in mm."""
         wanted_mm = _WIDTH_PX / max(float(self._viewer.scene.camera.zoom), 1e-3)
-        return min(max(wanted_mm, _WIDTHS_MM[0]), _WIDTHS_MM[1]) / float(self._step.min())
+        shown = self._viewer.dims.order[-1]
+        return min(max(wanted_mm, _WIDTHS_MM[0]), _WIDTHS_MM[1]) / float(self._even_step()[shown])
 
     def follow_zoom(self) -> None:
-        """Keep lines thin when the view is near, and whole when it is far."""
+        """Keep lines thin when the view is near and whole when it is far, and name what there is room for."""
         if LINES in self._viewer.layers:
             self._viewer.layers[LINES].edge_width = self._width()
+        if LANDMARKS in self._viewer.layers and self._viewer.layers[LANDMARKS].visible:
+            self._name_landmarks()
 
     def _draw_landmarks(self) -> None:
         if self.placement is None or not self.landmarks_visible or self._at is None:
@@ -253,22 +277,33 @@ class SkeletonLines:
         near = away <= _NEAR_MM
         points[:, axis] = at_mm
         shown = [mark for mark, is_near in zip(marks, near, strict=True) if is_near]
-        names = [
-            m.name.replace("_", " ") if is_named or m.name == self._chosen else ""
-            for m, is_named in zip(shown, away[near] <= _NAMED_MM, strict=True)
-        ]
         colours = [_CHOSEN if m.name == self._chosen else _PLACED if m.placed else _ESTIMATED for m in shown]
         if not shown:
             _show(self._viewer, LANDMARKS, on=False)
             return
         if LANDMARKS not in self._viewer.layers:
-            options = {"symbol": "cross", "size": _SIZE_MM / self._step[-1], "border_width": 0}
+            size = {"size": _SIZE_MM / self._step[-1], "canvas_size_limits": _SIZES_PX}
+            options = {"symbol": "cross", "border_width": 0, **size}
             self._add("add_points", points[near][:1], LANDMARKS, **options)
         layer = self._viewer.layers[LANDMARKS]
         layer.data = points[near] / self._step
         layer.face_color = colours
-        layer.text = {"string": names, "size": 8, "color": "#c8d0d8", "anchor": "upper_left"}
+        self._words = [
+            landmark_words(m.name) if off <= _NAMED_MM or m.name == self._chosen else ""
+            for m, off in zip(shown, away[near].tolist(), strict=True)
+        ]
+        self._told = []
+        self._name_landmarks()
         _show(self._viewer, LANDMARKS, on=True)
+
+    def _name_landmarks(self) -> None:
+        """Write the names beside the crosses that have room for them as the view is zoomed now."""
+        layer, dims = self._viewer.layers[LANDMARKS], self._viewer.dims
+        places = layer.data * self._step * float(self._viewer.scene.camera.zoom)
+        told = with_room(self._words, places[:, list(dims.order[-2:])], landmark_words(self._chosen))
+        if told != self._told:
+            self._told = told
+            layer.text = {"string": told, "size": 8, "color": "#c8d0d8", "anchor": "center"}
 
     def _add(self, how: str, data: Any, name: str, **options: Any) -> None:
         """Add a layer that the reader does not edit, and leave the chosen layer chosen."""
@@ -284,6 +319,35 @@ def _marks(placement: Placement) -> list[PlacedLandmark]:
     from lesionmap.skeleton import landmarks
 
     return [mark for mark in placement.landmarks if mark.placed or mark.name in landmarks()]
+
+
+def with_room(names: list[str], places_px: NDArray[np.float64], first: str) -> list[str]:
+    """Leave out the names that would run into one another, and set each to its side of a centred place.
+
+    Parameters
+    ----------
+    names : list of str
+        Empty: none is wanted.
+    places_px : ndarray, shape (n, 2)
+        Row and column on the screen.
+    first : str
+        The name that is written before all others.
+    """
+    told = [""] * len(names)
+    taken: list[tuple[float, float, float]] = []
+    for at in sorted(range(len(names)), key=lambda at: names[at] != first):
+        length = _LETTER_PX * len(names[at])
+        # The patient's right is on screen left: names stand away from the middle of the body.
+        away = -1 if names[at].endswith("right") else 1
+        row, column = places_px[at].tolist()
+        middle = column + away * (length / 2 + _LINE_PX / 2)
+        free = all(abs(row - r) >= _LINE_PX or abs(middle - m) >= (length + other) / 2 for r, m, other in taken)
+        if names[at] and free:
+            taken.append((row, middle, length))
+            # Centred text is moved aside by blanks, about half as wide as letters: two for each letter, and some more.
+            blanks = " " * (2 * len(names[at]) + 6)
+            told[at] = names[at] + blanks if away < 0 else blanks + names[at]
+    return told
 
 
 def _ring(middle_lps_mm: NDArray[np.float64], axis: int, radius_mm: float) -> NDArray[np.float64]:

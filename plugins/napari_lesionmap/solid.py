@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class BoneSurfaces:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._shown: Placement | None = None
+        self._layer: Any = None
         self._order: tuple[int, ...] | None = None
 
     def turn(self) -> bool:
@@ -93,15 +94,14 @@ class BoneSurfaces:
         return False
 
     def clear(self) -> None:
-        """Take the layer away."""
-        self._shown = None
-        if BONES in self._viewer.layers:
-            self._viewer.layers.remove(BONES)
+        """Take the layer away for good."""
+        self.hide()
+        self._shown = self._layer = None
 
     def hide(self) -> None:
-        """Hide the layer, as in 2-D."""
-        if BONES in self._viewer.layers and self._viewer.layers[BONES].visible:
-            self._viewer.layers[BONES].visible = False
+        """Take the layer away until 3-D is seen again: its even scale would make the sliders of the slices finer."""
+        if BONES in self._viewer.layers:
+            self._viewer.layers.remove(BONES)
 
     def task(self, placement: Placement | None) -> Callable[[], Solid | None]:
         """Give the work that the view needs, to be done in a thread; its result goes to ``settle``."""
@@ -111,13 +111,14 @@ class BoneSurfaces:
 
     def settle(self, made: Solid | None) -> None:
         """Show what a task has made; nothing: what is there already."""
+        from napari.layers import Surface
+
         if self._viewer.dims.ndisplay != 3:
             return
         if made is not None:
             self.clear()
             self._shown = made.placement
-            active = self._viewer.layers.selection.active
-            layer = self._viewer.add_surface(
+            self._layer = Surface(
                 (made.vertices, made.faces),
                 name=BONES,
                 units=UNITS,
@@ -127,10 +128,11 @@ class BoneSurfaces:
                 blending="translucent_no_depth",  # faces are not sorted by depth: with it they would hide one another
                 shading="smooth",
             )
-            layer.editable = False
+            self._layer.editable = False
+        if self._layer is not None and BONES not in self._viewer.layers:
+            active = self._viewer.layers.selection.active
+            self._viewer.layers.append(self._layer)
             self._viewer.layers.selection.active = active
-        if BONES in self._viewer.layers and not self._viewer.layers[BONES].visible:
-            self._viewer.layers[BONES].visible = True
 
     def site_under(self, position: tuple[float, ...], direction: tuple[float, ...]) -> str:
         """Give the site that the cursor points at, from its place and the direction of sight in the world."""

@@ -393,7 +393,10 @@ class Stage:
         self._changing = True
         try:
             self.lines.settle(made)
-            self.bones.settle(solid)
+            if self.lines.visible:
+                self.bones.settle(solid)
+            else:
+                self.bones.hide()
             self.dots.draw(named=not self.lines.landmarks_visible)
         finally:
             self._changing = False

@@ -17,7 +17,7 @@ os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="lesionm
 os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
 
 VISIT, SIZE = "2008-05-14", (1440, 900)
-_MIDDLE_Z_MM, _ZOOM = 250.0, 1.1
+_MIDDLE_Z_MM, _ZOOM = 262.0, 0.98
 
 
 def main(folder: Path, pages: tuple[str, ...]) -> None:

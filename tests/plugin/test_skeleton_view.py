@@ -16,7 +16,7 @@ from napari_lesionmap import layers, load
 from napari_lesionmap.cursor import name_at
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.session import Session
-from napari_lesionmap.skeleton_lines import LINES, cut, rgba
+from napari_lesionmap.skeleton_lines import LINES, cut, rgba, with_room
 from napari_lesionmap.solid import BONES, first_site, solid
 from napari_lesionmap.stage import Stage
 from plugin.drive import Driver
@@ -99,13 +99,46 @@ def test_surfaces_are_made_when_3d_is_entered_and_seen_there_only(staged: tuple[
     assert np.linalg.norm(vertices - heel, axis=1).min() < 12.0
     made = viewer.layers[BONES]
     viewer.dims.ndisplay = 2
-    assert not made.visible
+    assert BONES not in viewer.layers
     assert viewer.layers[LINES].visible
     viewer.dims.ndisplay = 3
     assert viewer.layers[BONES] is made
     stage.show_bones(lines=False, landmarks=False)
+    assert BONES not in viewer.layers
     viewer.dims.ndisplay = 2
     assert BONES not in [layer.name for layer in viewer.layers if layer.visible]
+
+
+def test_the_sliders_step_from_slice_to_slice_after_3d(staged: tuple[ViewerModel, Stage]) -> None:
+    viewer, _ = staged
+    before = [axis.step for axis in viewer.dims.range]
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+    assert [axis.step for axis in viewer.dims.range] == before
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+def test_lines_are_as_thick_along_thick_slices(staged: tuple[ViewerModel, Stage], order: tuple[int, ...]) -> None:
+    viewer, _ = staged
+    before = [axis.step for axis in viewer.dims.range]
+    viewer.dims.order = order
+    layer = viewer.layers[LINES]
+    assert layer.scale[order[1]] == layer.scale[order[2]]
+    assert [axis.step for axis in viewer.dims.range] == before
+    world = layer.data[:, 0] * layer.scale
+    assert np.allclose(world[:, order[0]], viewer.dims.point[order[0]])
+
+
+def test_names_that_would_run_into_one_another_are_left_out() -> None:
+    names = ["hip right", "hip left", "SI joint left", ""]
+    places = np.array([[100.0, 40.0], [100.0, 60.0], [104.0, 90.0], [500.0, 0.0]])
+    right, left, hidden, nothing = with_room(names, places, "")
+    assert right.startswith("hip right ")
+    assert left.endswith(" hip left")
+    assert (hidden, nothing) == ("", "")
+    assert with_room(names, places, "SI joint left")[1] == ""
+    assert with_room(names, places * 20, "")[3] == ""
+    assert all(with_room(names[:3], places[:3] * 20, ""))
 
 
 def test_3d_is_seen_from_the_front_and_the_plane_comes_back(staged: tuple[ViewerModel, Stage]) -> None:

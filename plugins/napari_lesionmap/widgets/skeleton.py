@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["SkeletonPage"]
 
 _LABEL_FILES = "Label maps (*.nii *.nii.gz *.dcm);;All files (*)"
+_HOW = {
+    "silhouette": "A first guess by the outline of the body: drag landmarks to put it right.",
+    "previous": "Carried over from another visit: drag landmarks to put it right.",
+    "labels": "Placed from a bone label map, which tells the bones of marks.",
+}
 _PLACED, _ESTIMATED = "#3fb68b", "#9aa5b1"
 
 
@@ -242,4 +247,5 @@ def _placement_words(placement: Placement | None, rows: tuple[LandmarkRow, ...])
     age, stature = (" (inferred)" if name in placement.inferred else "" for name in ("age_y", "stature_cm"))
     words = f"{placed} placed, {len(rows) - placed} estimated."
     body = f"Age {placement.age_y:.1f} y{age}, stature {placement.stature_cm:.0f} cm{stature}."
-    return " ".join([words, body, *placement.warnings])
+    how = _HOW.get(placement.how, "")
+    return " ".join(filter(None, [how, words, body, *placement.warnings]))
