@@ -393,10 +393,7 @@ class Stage:
         self._changing = True
         try:
             self.lines.settle(made)
-            if self.lines.visible:
-                self.bones.settle(solid)
-            else:
-                self.bones.hide()
+            (self.bones.settle(solid) if self.lines.visible else self.bones.hide())
             self.dots.draw(named=not self.lines.landmarks_visible)
         finally:
             self._changing = False
