@@ -166,6 +166,17 @@ def test_corrections_add_up_in_any_order() -> None:
     assert {m.name for m in one.landmarks if m.placed} == {m.name for m in both.landmarks if m.placed} == set(marks)
 
 
+def test_a_landmark_put_right_twice_counts_once() -> None:
+    knee = np.array({m.name: m for m in guess().landmarks}["knee_left"].lps_mm)
+    first, then = (tuple((knee + off).tolist()) for off in ((40.0, 0.0, 10.0), (-12.0, 6.0, -9.0)))
+    twice = correct(correct(guess(), {"knee_left": first}), {"knee_left": then})
+    once = correct(guess(), {"knee_left": then})
+    apart = [
+        np.linalg.norm(np.subtract(a.lps_mm, b.lps_mm)) for a, b in zip(twice.landmarks, once.landmarks, strict=True)
+    ]
+    assert max(apart) < 2.0
+
+
 def test_true_landmarks_make_the_others_better() -> None:
     """On average over phantoms: the median error falls, and the radii stay true."""
     before, after, inside = [], [], []

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["correct"]
 
+_LEAST = 0.5  # of a guess's precision that must be left (assumed)
+
 
 def correct(guess: Placement, landmarks: Mapping[str, Sequence[float]]) -> Placement:
     """Put landmarks of a guess (previous visit, silhouette) right; those put right are *placed* from then on.
@@ -73,7 +75,7 @@ def _fused(
     """
     weights = [_precision(guess), _precision(told), -_precision(used) if used else 0.0]
     total = sum(weights)
-    if total <= weights[0]:
+    if total <= _LEAST * weights[0]:  # the model believes less than it did: what it says of the difference is noise
         return guess.lps_mm, guess.radius90_mm
     points = np.array([guess.lps_mm, told.lps_mm, used.lps_mm if used else (0.0, 0.0, 0.0)])
     x, y, z = (np.array(weights) @ points / total).tolist()

@@ -104,7 +104,7 @@ def confidence_of(gap_mm: NDArray[np.float64], outside_mm: NDArray[np.float64]) 
     Notes
     -----
     A logistic law of the gap over what is known of the surfaces, fitted to re-posed label maps of real bodies and to
-    phantoms, with all and with few landmarks (expected calibration error 0.02 to 0.05).
+    phantoms, with all and with few landmarks (expected calibration error 0.02 to 0.06).
     """
     blur = np.hypot(_KNOWN_MM, _KNOWN_LESS * outside_mm)
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(gap_mm, 0.0, _SEEN_MM) / blur)))
