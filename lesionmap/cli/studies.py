@@ -2,21 +2,28 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionmap.cli.common import AsJson, OptionalPatient, PatientId, StudyPath, busy, put_json, say
+from lesionmap.cli.common import AsJson, OptionalPatient, Overwrite, PatientId, StudyPath, busy, put_json, say, there
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
-    from lesionmap.read import Scan
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from lesionmap.intake import CopyRequest
+    from lesionmap.read import Refused, Scan, Told
     from lesionmap.store import Study
+    from lesionmap.visits import Visit
 
 __all__ = ["import_", "list_", "view", "visit", "window"]
+
+_View = Literal["anterior", "posterior", "anterior,posterior", "posterior,anterior"]
 
 
 def import_(
@@ -26,8 +33,28 @@ def import_(
     visit: Annotated[
         str | None, typer.Option("--visit", help="Date, where the files have none or a wrong one.")
     ] = None,
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option(
+            "--pseudonyms", metavar="CSV", help="patient_id,pseudonym[,issuer]: names the patients; not kept."
+        ),
+    ] = None,
+    deidentify: Annotated[
+        Path | None,
+        typer.Option("--deidentify", metavar="DIR", help="Write de-identified copies below DIR; the study has those."),
+    ] = None,
+    ages: Annotated[
+        bool, typer.Option("--ages", help="With --deidentify: move all dates of a patient alike, keep the ages.")
+    ] = False,
+    overwrite: Overwrite = False,
     view: Annotated[
-        Literal["anterior", "posterior"] | None, typer.Option("--view", help="Of a bone scan that does not say.")
+        _View | None, typer.Option("--view", help="Of bone scans that do not say; both in the order of the file.")
+    ] = None,
+    phase: Annotated[
+        Literal["early", "late"] | None, typer.Option("--phase", help="Of all bone scans here that do not say.")
+    ] = None,
+    uptake: Annotated[
+        float | None, typer.Option("--uptake", help="Minutes from injection to scan, where bone scans do not say.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is there; make and change nothing.")] = False,
     as_json: AsJson = False,
@@ -36,14 +63,15 @@ def import_(
 
     The files stay where they are. Bad files beside good ones are listed, the rest is read.
     """
-    from lesionmap.intake import check_request, something_read, take_in
-    from lesionmap.read import dry_run_json, scan
-    from lesionmap.store import Study
+    from lesionmap.intake import CopyRequest, check_request, something_read
+    from lesionmap.read import Told, dry_run_json
     from lesionmap.visits import visit_key_parts
 
+    _check_options(patient, pseudonyms, deidentify, moved=ages, overwrite=overwrite)
+    told = Told.of(view or "", phase, uptake)
     day = visit_key_parts(visit)[0] if visit else None
     with busy("reading headers"):
-        found = scan(paths, hashes=not dry_run, visit_date=day, view=view or "")
+        found = _scanned(told, paths, day, hashes=not (dry_run or deidentify))
     if dry_run:
         if as_json:
             put_json(dry_run_json(found))
@@ -52,22 +80,85 @@ def import_(
         something_read(found)
         return
     check_request(found, patient, visit)  # before a study is made
+    names = _names(found, pseudonyms) if pseudonyms else {}
+    folder = deidentify or Path()
+    request = CopyRequest(folder, tuple(paths), ages, overwrite, patient, visit, names)
+    _report(_taken_in(study, found, request, told if deidentify else None), as_json=as_json)
+
+
+def _check_options(
+    patient: str | None, pseudonyms: Path | None, deidentify: Path | None, *, moved: bool, overwrite: bool
+) -> None:
+    if patient and pseudonyms:
+        raise LesionmapError("--patient and --pseudonyms both name the patient; give one of them")
+    if deidentify is None and (moved or overwrite):
+        option = "--ages" if moved else "--overwrite"
+        raise LesionmapError(f"{option} concerns copies: give the folder for them with --deidentify DIR")
+
+
+def _scanned(told: "Told", paths: "Sequence[Path | str]", day: "date | None", *, hashes: bool) -> "Scan":
+    from lesionmap.read import scan
+
+    return scan(paths, hashes=hashes, visit_date=day, told=told)
+
+
+def _names(found: "Scan", table: Path) -> dict[str, str]:
+    from lesionmap.read.pseudonyms import names_of, read_pseudonyms
+
+    return names_of(read_pseudonyms(there(table)), (one.patient_key for one in found.studies))
+
+
+def _taken_in(study: str, found: "Scan", request: "CopyRequest", told: "Told | None") -> "_Imported":
+    """Import what was found, by de-identified copies where ``told`` says how to read them."""
+    from lesionmap.intake import take_in, take_in_copies
+    from lesionmap.store import Study
+
     with Study.open(study, create=True) as opened, busy("importing"):
-        visits = take_in(opened, found, patient=patient, visit_key=visit)
+        if told is None:
+            visits = take_in(opened, found, patient=request.patient, visit_key=request.visit_key, names=request.names)
+            return _Imported(visits, found.refused)
+        visits, copies = take_in_copies(
+            opened, found, request, lambda paths, day: _scanned(told, paths, day, hashes=True)
+        )
+    return _Imported(visits, (*found.refused, *copies.refused), str(request.folder), copies.may_show)
+
+
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """What an import gave."""
+
+    visits: "Sequence[Visit]"
+    refused: "Sequence[Refused]"
+    folder: str = ""
+    """Of the copies; empty where there are none."""
+    may_show: "Mapping[str, str]" = field(default_factory=dict)
+
+
+def _report(done: _Imported, *, as_json: bool) -> None:
     if as_json:
-        put_json({"visits": [{"patient": x.patient, "visit": x.key} for x in visits], "refused": _refused(found)})
+        value: dict[str, Any] = {
+            "visits": [{"patient": x.patient, "visit": x.key} for x in done.visits],
+            "refused": [{"path": str(x.path), "why": x.why} for x in done.refused],
+        }
+        if done.folder:
+            value["may_show_text"] = [{"path": place, "why": why} for place, why in done.may_show.items()]
+        put_json(value)
         return
-    for one in visits:
+    for one in done.visits:
         say(f"{one.patient} {one.key}: {', '.join(series.name for series in one.series)}")
-    _tell_refused(found)
+    for one in done.visits:
+        for series in one.series:
+            if series.projection and not series.plane:
+                typer.echo(f"{one.patient} {one.key} {series.name}: {series.note}", err=True)
+    if done.folder:
+        say(f"copies without the patient's data lie below {done.folder}; nothing was looked for in the pixels")
+    for place, why in done.may_show.items():
+        typer.echo(f"look at {place} before it is handed on: {why}", err=True)
+    _tell_refused(done.refused)
 
 
-def _refused(found: "Scan") -> list[dict[str, str]]:
-    return [{"path": str(x.path), "why": x.why} for x in found.refused]
-
-
-def _tell_refused(found: "Scan") -> None:
-    for x in found.refused:
+def _tell_refused(refused: "Sequence[Refused]") -> None:
+    for x in refused:
         typer.echo(f"refused {x.path}: {x.why}", err=True)
 
 
@@ -76,7 +167,7 @@ def _tell_scan(found: "Scan") -> None:
         for series in one.visit.series:
             stations = f", {len(series.stations)} stations joined" if len(series.stations) > 1 else ""
             say(f"{one.visit.key} {series.name}: {_shape(series.grid.shape)}{stations}")
-    _tell_refused(found)
+    _tell_refused(found.refused)
 
 
 def _shape(shape: tuple[int, int, int]) -> str:

@@ -7,6 +7,7 @@ Arrays are indexed [column, row, slice] (NIfTI: as in the file) and never re-ori
 from lesionmap.read.blend import pixels
 from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
+from lesionmap.read.planar import Told
 from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
 from lesionmap.read.stack import Refused, Stack
 
@@ -16,6 +17,7 @@ __all__ = [
     "Scan",
     "ScannedVisit",
     "Stack",
+    "Told",
     "dry_run_json",
     "pixels",
     "read_mask",

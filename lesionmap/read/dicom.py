@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lesionmap.read.header import Header
+    from lesionmap.read.planar import Told
     from lesionmap.space import Grid
 
 __all__ = ["dicom_stacks"]
@@ -30,15 +31,15 @@ _SAME_COSINE = 1e-3
 _SAME_ECHO_MS = 0.05
 
 
-def dicom_stacks(headers: Iterable[Header], view: str = "") -> tuple[list[Stack], list[Refused]]:
+def dicom_stacks(headers: Iterable[Header], told: Told | None = None) -> tuple[list[Stack], list[Refused]]:
     """Make volumes of the headers of image files.
 
     Parameters
     ----------
     headers : iterable of Header
         Of any patients, studies and series, in any order.
-    view : {"", "anterior", "posterior"}
-        What the user says of a planar view whose header does not tell.
+    told : Told, optional
+        What the user says of planar views whose header does not tell.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def dicom_stacks(headers: Iterable[Header], view: str = "") -> tuple[list[Stack]
     for header in headers:
         try:
             if is_planar(header):
-                stacks += planar_stacks(header, view)
+                stacks += planar_stacks(header, told)
             else:
                 series.setdefault((header.study_uid, header.series_uid), []).extend(_frames(header))
         except LesionmapError as error:

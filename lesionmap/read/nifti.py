@@ -8,9 +8,7 @@ taken and the difference told. Arrays are never re-oriented.
 from __future__ import annotations
 
 import gzip
-import json
 import re
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.read.files import open_file, real_path
 from lesionmap.read.header import broken
 from lesionmap.read.kinds import Contrast, kind_words, plane_of, sequence_of
+from lesionmap.read.sidecar import read_sidecar
 from lesionmap.read.stack import Stack
 from lesionmap.space import Grid, Volume
 from lesionmap.visits import ImageFile, Station
@@ -59,21 +58,21 @@ def nifti_stacks(path: str) -> list[Stack]:
     image = _opened(path)
     _check_whole(path, image)
     grid, note = _grid(image)
-    facts = _sidecar(path)
-    echo, inversion, repetition = (
-        _milliseconds(facts.get(name)) for name in ("EchoTime", "InversionTime", "RepetitionTime")
-    )
-    kind = kind_words(tuple(str(x).upper() for x in facts.get("ImageType", ())))
+    beside = read_sidecar(path)
+    note = "; ".join(word for word in (note, beside.note) if word)
+    echo, inversion, repetition = map(beside.milliseconds, ("EchoTime", "InversionTime", "RepetitionTime"))
+    kind = kind_words(beside.list("ImageType"), beside.words("ComplexImageComponent").upper())
     named = re.sub(r"\.nii(\.gz)?$", "", path.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE)
-    said = " ".join(str(facts.get(name, "")) for name in ("SeriesDescription", "ProtocolName", "SequenceName"))
-    contrast = Contrast(kind, f"{said} {named}".replace("_", " "), "", _scanning(facts), repetition, echo, inversion)
+    said = " ".join(beside.words(name) for name in ("SeriesDescription", "ProtocolName", "SequenceName"))
+    scanning = tuple(word for part in beside.list("ScanningSequence") for word in re.split(r"[\W_]+", part) if word)
+    contrast = Contrast(kind, f"{said} {named}".replace("_", " "), "", scanning, repetition, echo, inversion)
     directions = grid.lps_from_voxel[:3, :3]
     normal = np.cross(directions[:, 0], directions[:, 1])
     n_volumes = int(np.prod(image.shape[3:], dtype=int)) if len(image.shape) > 3 else 1
     return [
         Stack(
             station=Station(grid, (ImageFile(path, "", ""),), volume_index=index),
-            modality=str(facts.get("Modality", "")),
+            modality=beside.words("Modality").upper(),
             sequence=sequence_of(contrast),
             plane=plane_of(normal / np.linalg.norm(normal)),
             kind=kind,
@@ -81,7 +80,7 @@ def nifti_stacks(path: str) -> list[Stack]:
             echo_ms=echo,
             inversion_ms=inversion,
             title=re.sub(r"[\d\W_]+", " ", said).strip().lower(),
-            day=_day(facts),
+            day=beside.day,
         )
         for index in range(n_volumes)
     ]
@@ -233,33 +232,3 @@ def _voxels(path: str, image: Nifti1Image, index: int) -> NDArray[Any]:
     if array.dtype.byteorder not in ("=", "|") and array.dtype != array.dtype.newbyteorder("="):
         array = array.astype(array.dtype.newbyteorder("="))
     return np.asarray(array, dtype=np.float32) if array.dtype.kind == "f" else np.asarray(array)
-
-
-def _sidecar(path: str) -> dict[str, Any]:
-    """Facts of the BIDS sidecar beside the file; none where there is none."""
-    beside = real_path(path).with_name(re.sub(r"\.nii(\.gz)?$", ".json", real_path(path).name, flags=re.IGNORECASE))
-    if beside.suffix != ".json" or not beside.is_file():
-        return {}
-    try:
-        facts = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def _milliseconds(seconds: object) -> float | None:
-    """BIDS counts times in seconds."""
-    return float(seconds) * 1000 if isinstance(seconds, int | float) and seconds > 0 else None
-
-
-def _scanning(facts: dict[str, Any]) -> tuple[str, ...]:
-    said = str(facts.get("ScanningSequence", "")).upper()
-    return tuple(word for word in re.split(r"[\W_]+", said) if word)
-
-
-def _day(facts: dict[str, Any]) -> date | None:
-    written = str(facts.get("AcquisitionDateTime", ""))[:10]
-    try:
-        return date.fromisoformat(written)
-    except ValueError:
-        return None

@@ -17,6 +17,7 @@ from lesionmap.read.dicom import dicom_stacks
 from lesionmap.read.files import kind_of_file, open_file, sha256_of, unique, walk
 from lesionmap.read.header import DamagedError, Header, read_header
 from lesionmap.read.nifti import nifti_stacks
+from lesionmap.read.planar import Told
 from lesionmap.read.stack import Refused, Stack
 from lesionmap.read.stations import series_of
 from lesionmap.visits import Series, Visit, age_at
@@ -70,7 +71,14 @@ class Scan:
         return tuple(_entry(stack) for stack in self.stacks)
 
 
-def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date | None = None, view: str = "") -> Scan:
+def scan(
+    paths: Iterable[str | Path],
+    *,
+    hashes: bool = False,
+    visit_date: date | None = None,
+    view: str = "",
+    told: Told | None = None,
+) -> Scan:
     """Find the images at or below paths, by one pass over headers.
 
     Parameters
@@ -81,8 +89,10 @@ def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date 
         Hash the files too, which reads them whole; an import needs it, a listing does not.
     visit_date : date, optional
         Of images that tell no date.
-    view : {"", "anterior", "posterior"}
-        Of planar views whose header does not tell.
+    view : str
+        Of planar views whose header does not tell: anterior, posterior, or anterior,posterior in the order of a file.
+    told : Told, optional
+        The same with phase and uptake time; in place of ``view``.
 
     Returns
     -------
@@ -109,7 +119,7 @@ def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date 
                 refused.append(Refused(path, str(error)))
                 if isinstance(error, DamagedError):
                     cut.add(error.series_uid)
-        found, not_taken = dicom_stacks(headers, view)
+        found, not_taken = dicom_stacks(headers, told or Told.of(view))
     stacks = [_warned(stack, cut) for stack in (*found, *stacks)]
     if hashes:
         stacks = [_hashed(stack) for stack in stacks]

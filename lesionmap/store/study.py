@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from contextlib import contextmanager
 from dataclasses import replace
@@ -138,13 +139,9 @@ class Study:
         return f"P{max(numbers, default=0) + 1:03d}"
 
     def pseudonym(self, patient_key: str) -> str | None:
-        """Give the pseudonym of a patient seen before, None for a new one.
+        """Give the pseudonym of a patient (key: issuer and PatientID) seen before, None for a new one.
 
-        Parameters
-        ----------
-        patient_key : str
-            Issuer and PatientID. Only its salted SHA-256 is stored. That keeps it from being read; it does not keep
-            someone who holds the study file from trying all PatientIDs, so the file is as confidential as they are.
+        Only its salted SHA-256 is stored. Who holds the study can still try all PatientIDs: it is as confidential.
         """
         with self._database.reading() as rows:
             return rows.identity(self._hash(patient_key))
@@ -159,6 +156,10 @@ class Study:
                 raise LesionmapError(f"these images belong to patient {known} of this study, not to {pseudonym}")
             if known is None:
                 rows.add_identity(key, pseudonym)
+
+    def secret(self, purpose: str) -> bytes:
+        """Give this study's key for one purpose (32 bytes, from its salt); it must never be written anywhere."""
+        return hmac.digest(self._salt.encode(), purpose.encode(), "sha256")
 
     def _hash(self, patient_key: str) -> str:
         return sha256((self._salt + patient_key).encode("utf-8", "surrogatepass")).hexdigest()
