@@ -49,8 +49,6 @@ class CopyRequest:
 
     folder: str | Path
     """Of the copies; each lies at patient/visit/series below it."""
-    sources: tuple[str | Path, ...] = ()
-    """Where the originals are."""
     ages: bool = False
     """True: dates are moved, all of a patient by the same number of days; the age at the visit stays."""
     overwrite: bool = False
@@ -134,7 +132,7 @@ def take_in_copies(
     planned = _all_planned(study, scan, _Wish(request.patient, request.visit_key, request.names))
     key = study.secret("de-identification")
     names: dict[str, str] = {}
-    with copying(request.folder, request.sources) as copies:
+    with copying(request.folder) as copies:
         for plan in planned:
             _check_name(study, plan, request.names)
             _check_dates(study, plan, moved=request.ages)

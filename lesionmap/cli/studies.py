@@ -35,9 +35,7 @@ def import_(
     ] = None,
     pseudonyms: Annotated[
         Path | None,
-        typer.Option(
-            "--pseudonyms", metavar="CSV", help="patient_id,pseudonym[,issuer]: names the patients; not kept."
-        ),
+        typer.Option("--pseudonyms", metavar="CSV", help="patient_id,pseudonym[,issuer]; it is not kept."),
     ] = None,
     deidentify: Annotated[
         Path | None,
@@ -65,6 +63,7 @@ def import_(
     """
     from lesionmap.intake import CopyRequest, check_request, something_read
     from lesionmap.read import Told, dry_run_json
+    from lesionmap.read.deidentify import check_apart
     from lesionmap.visits import visit_key_parts
 
     _check_options(patient, pseudonyms, deidentify, moved=ages, overwrite=overwrite)
@@ -81,8 +80,9 @@ def import_(
         return
     check_request(found, patient, visit)  # before a study is made
     names = _names(found, pseudonyms) if pseudonyms else {}
-    folder = deidentify or Path()
-    request = CopyRequest(folder, tuple(paths), ages, overwrite, patient, visit, names)
+    if deidentify:
+        check_apart(deidentify, paths)
+    request = CopyRequest(deidentify or Path(), ages, overwrite, patient, visit, names)
     _report(_taken_in(study, found, request, told if deidentify else None), as_json=as_json)
 
 
@@ -135,21 +135,24 @@ class _Imported:
 
 
 def _report(done: _Imported, *, as_json: bool) -> None:
-    if as_json:
-        value: dict[str, Any] = {
-            "visits": [{"patient": x.patient, "visit": x.key} for x in done.visits],
-            "refused": [{"path": str(x.path), "why": x.why} for x in done.refused],
-        }
-        if done.folder:
-            value["may_show_text"] = [{"path": place, "why": why} for place, why in done.may_show.items()]
-        put_json(value)
+    if not as_json:
+        _tell(done)
         return
+    value: dict[str, Any] = {
+        "visits": [{"patient": x.patient, "visit": x.key} for x in done.visits],
+        "refused": [{"path": str(x.path), "why": x.why} for x in done.refused],
+    }
+    if done.folder:
+        value["may_show_text"] = [{"path": place, "why": why} for place, why in done.may_show.items()]
+    put_json(value)
+
+
+def _tell(done: _Imported) -> None:
     for one in done.visits:
         say(f"{one.patient} {one.key}: {', '.join(series.name for series in one.series)}")
-    for one in done.visits:
         for series in one.series:
             if series.projection and not series.plane:
-                typer.echo(f"{one.patient} {one.key} {series.name}: {series.note}", err=True)
+                typer.echo(f"{series.name}: {series.note}", err=True)
     if done.folder:
         say(f"copies without the patient's data lie below {done.folder}; nothing was looked for in the pixels")
     for place, why in done.may_show.items():

@@ -4,7 +4,7 @@ Nothing is looked for in the pixels: text burned into them is warned about where
 a head in 3-D can be recognised.
 """
 
-from lesionmap.read.deidentify.copies import Copies, copying
+from lesionmap.read.deidentify.copies import Copies, check_apart, copying
 from lesionmap.read.deidentify.disguise import Disguise
 
-__all__ = ["Copies", "Disguise", "copying"]
+__all__ = ["Copies", "Disguise", "check_apart", "copying"]

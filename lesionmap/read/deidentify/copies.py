@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lesionmap.read.deidentify.disguise import Disguise
 
-__all__ = ["Copies", "copying"]
+__all__ = ["Copies", "check_apart", "copying"]
 
 
 class Copies:
@@ -51,7 +51,7 @@ class Copies:
         age_y : float, optional
             At the visit, years.
         """
-        places = self._places.setdefault(visit, Places(self._into / visit))
+        places = self._places_of(visit, disguise)
         try:
             if is_nifti(path):
                 image = nifti_copy(path, disguise)
@@ -68,6 +68,11 @@ class Copies:
         self._write(place, copy.content)
         if copy.may_show:
             self.may_show.setdefault(place.rpartition("/")[0], copy.may_show)
+
+    def _places_of(self, visit: str, disguise: Disguise) -> Places:
+        if visit not in self._places:
+            self._places[visit] = Places(self._into / visit, disguise.patient_key)
+        return self._places[visit]
 
     def _write(self, place: str, content: bytes) -> None:
         target = self._stage / place
@@ -106,30 +111,39 @@ def _free_or_equal(target: Path, made: Path) -> bool:
     )
 
 
+def check_apart(into: str | Path, sources: Iterable[str | Path]) -> None:
+    """Refuse a folder of copies that lies among the originals: copies would be read as originals next time.
+
+    Raises
+    ------
+    LesionmapError
+        If one lies in the other.
+    """
+    home = Path(into).expanduser().resolve()
+    for source in sources:
+        one = Path(source).expanduser().resolve()
+        if one == home or one in home.parents or home in one.parents:
+            raise LesionmapError(
+                f"copies and originals were expected in different folders, {into} and {source} lie in each other; "
+                "choose another folder for the copies"
+            )
+
+
 @contextmanager
-def copying(into: str | Path, sources: Iterable[str | Path] = ()) -> Iterator[Copies]:
+def copying(into: str | Path) -> Iterator[Copies]:
     """Prepare copies below a folder; whatever was not put in place is gone when the block ends.
 
     Parameters
     ----------
     into : path-like
         Folder of the copies; made where missing.
-    sources : iterable of path-like
-        Where the originals are: neither may lie in the other, or copies would be read as originals next time.
 
     Raises
     ------
     LesionmapError
-        If the folder lies among the originals, or cannot be written.
+        If the folder cannot be written.
     """
     home = Path(into).expanduser().absolute()
-    for source in sources:
-        one, two = Path(source).expanduser().resolve(), home.resolve()
-        if one == two or one in two.parents or two in one.parents:
-            raise LesionmapError(
-                f"copies and originals were expected in different folders, {home} and {source} lie in each other; "
-                "choose another folder for the copies"
-            )
     made = _made_folder(home)
     stage = home / f".copies-{token_hex(4)}"
     try:

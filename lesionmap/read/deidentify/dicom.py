@@ -34,6 +34,7 @@ _TIMES = {
     "TM": re.compile(r"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?"),
     "DT": re.compile(r"\d{8}(\d\d(\d\d(\d\d(\.\d{1,6})?)?)?)?([+-]\d{4})?"),
 }
+_PIXELS = 0x7FE0
 _SEXES = ("M", "F", "O")
 _OLDEST_MONTHS = 999
 _METHODS = (
@@ -94,6 +95,8 @@ def dicom_copy(path: str, disguise: Disguise, age_y: float | None) -> Copy:
 
 def _copied(dataset: Dataset, disguise: Disguise, age_y: float | None) -> Copy:
     may_show = _may_show(dataset)
+    for tag in profile.CODE_PARTS & dataset.keys():  # a code stands in an item of a sequence
+        del dataset[tag]
     born = str(dataset.get("PatientBirthDate", "") or "")
     _clean(dataset, disguise)
     _name(dataset, disguise, age_y if born else None)
@@ -170,8 +173,6 @@ def _file_meta(dataset: Dataset) -> Any:
 def _clean(dataset: Dataset, disguise: Disguise) -> None:
     """Clean a dataset and the items of its sequences."""
     kept_private = _safe_private(dataset)
-    if 0x00080104 in dataset or 0x00080100 in dataset:
-        _clean_code(dataset, disguise)
     for tag in list(dataset.keys()):
         if tag.is_private:
             if tag not in kept_private:
@@ -187,9 +188,11 @@ def _safe_private(dataset: Dataset) -> set[int]:
         creator = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
         if not tag.is_private or tag.is_private_creator or creator not in dataset:
             continue
+        if not profile.safe_private(str(dataset[creator].value), tag):
+            continue
         value = dataset.get_item(tag).value
-        raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-        if profile.safe_private(str(dataset[creator].value), tag) and profile.only_numbers(raw):
+        raw = value if isinstance(value, bytes) else "\\".join(_parts(dataset, tag)).encode("utf-8", "replace")
+        if profile.only_numbers(raw):
             kept |= {int(tag), int(creator)}
     return kept
 
@@ -208,6 +211,10 @@ def _treat(dataset: Dataset, tag: int, disguise: Disguise) -> None:
     vr = _vr_of(dataset, tag)
     if tag in profile.DESCRIPTIONS and vr in profile.TEXT_VRS:
         _describe(dataset, tag, disguise)
+    elif tag in profile.TERMS and vr in profile.TEXT_VRS:
+        terms = profile.TERMS[tag]
+        if _parts(dataset, tag) != [""]:
+            dataset[tag].value = [part if part in terms else terms[0] for part in _parts(dataset, tag)]
     elif tag in profile.LABELS and vr in profile.TEXT_VRS:
         dataset[tag].value = [_label(part, disguise) for part in _parts(dataset, tag)]
     else:
@@ -224,7 +231,7 @@ def _act(dataset: Dataset, tag: int, vr: str, disguise: Disguise) -> None:
         del dataset[tag]
     elif vr == "SQ":
         dataset[tag].value = []
-    else:
+    elif any(_parts(dataset, tag)):  # what is empty stays so
         profile.dummy(dataset[tag], empty=action == "empty")
 
 
@@ -247,9 +254,12 @@ def _keep(dataset: Dataset, tag: int, vr: str, disguise: Disguise) -> None:
 def _clean_items(dataset: Dataset, tag: int, disguise: Disguise) -> None:
     """Clean the items of a sequence; one of which nothing is left goes, and so does a sequence that was not empty."""
     items = list(dataset[tag].value or ())
-    for item in items:
+    left = [item for item in items if _clean_code(item, disguise)]
+    for item in left:
         _clean(item, disguise)
-    left = [item for item in items if len(item) > 0]
+        for pixel in [tag for tag in item.keys() if tag.group == _PIXELS]:  # noqa: SIM118 (as above)
+            del item[pixel]  # a picture within a picture
+    left = [item for item in left if len(item) > 0]
     if items and not left:
         del dataset[tag]
     elif len(left) < len(items):
@@ -297,8 +307,10 @@ def _uid(text: str, disguise: Disguise) -> str:
     return text if known or not text else disguise.uid(text)
 
 
-def _clean_code(item: Dataset, disguise: Disguise) -> None:
-    """Keep a code of a public scheme; of another one only what its meaning says in safe words."""
+def _clean_code(item: Dataset, disguise: Disguise) -> bool:
+    """Keep a code of a public scheme; of another one only what its meaning says in safe words. False: nothing."""
+    if not profile.CODE_PARTS & item.keys():
+        return True
     scheme, value, text = (" ".join(_parts(item, tag)) for tag in (0x00080102, 0x00080100, 0x00080104))
     words = safe_words(text)
     for tag in profile.CODE_PARTS:
@@ -308,6 +320,7 @@ def _clean_code(item: Dataset, disguise: Disguise) -> None:
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, words or value
     elif words:
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = disguise.token(text), _OWN_SCHEME, words
+    return 0x00080100 in item
 
 
 def _parts(dataset: Dataset, tag: int) -> list[str]:

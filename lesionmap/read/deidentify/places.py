@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read.files import open_file
-from lesionmap.read.header import read_header
+from lesionmap.read.header import person, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +19,17 @@ __all__ = ["Places"]
 
 
 class Places:
-    """The places of one visit: a copy that lies there already keeps its place, another one gets the next free one."""
+    """The places of one visit: a copy that lies there already keeps its place, another one gets the next free one.
 
-    def __init__(self, home: Path) -> None:
+    Raises
+    ------
+    LesionmapError
+        If copies of another patient lie there: another study names its patients P001 too.
+    """
+
+    def __init__(self, home: Path, patient_key: str) -> None:
         self._home = home
+        self._patient_key = patient_key
         self._folder_of: dict[str, str] = {}
         self._place_of: dict[str, str] = {}
         self._taken: dict[str, int] = {}
@@ -39,6 +46,11 @@ class Places:
         except LesionmapError:
             header = None
         if header is not None:
+            if person(header.tags).key != self._patient_key:
+                raise LesionmapError(
+                    f"{self._home} was expected to be free, copies made for another study lie there; "
+                    "choose another folder for the copies"
+                )
             self._folder_of.setdefault(header.series_uid, folder)
             self._place_of[header.uid] = f"{folder}/{path.name}"
         number = int(path.stem) if path.stem.isdecimal() else 0

@@ -20,11 +20,13 @@ __all__ = [
     "DUMMIES",
     "LABELS",
     "NUMBER_VRS",
+    "TERMS",
     "TEXT_VRS",
     "Action",
     "action_of",
     "dummy",
     "is_safe_bulk",
+    "only_numbers",
     "safe_private",
 ]
 
@@ -44,23 +46,30 @@ DESCRIPTIONS = {
     0x00180031: 64,  # Radiopharmaceutical
 }
 """Texts of which the safe words stay, and their greatest length."""
-LABELS = frozenset((0x00181250, 0x00181251, 0x00189047, 0x00209056, 0x00209421, 0x00540306, 0x00181210, 0x00181160))
-"""Names of coils, stacks, dimensions and filters: only whether they differ matters."""
+LABELS = frozenset(
+    (0x00181250, 0x00181251, 0x00189047, 0x00209056, 0x00209421, 0x00540306, 0x00181210, 0x00181160, 0x00409210)
+)
+"""Names of coils, stacks, dimensions, filters and tables: only whether they differ matters."""
 DUMMIES = frozenset((0x00081090, 0x00181000, 0x00181020))
 """Model, serial number and software: enhanced images must have them, filled in."""
+_EMPTIED = frozenset((0x00201040, 0x00189041, 0x00189050))
+"""Position reference, makers of coils: images of some kinds must have them, if empty."""
+TERMS = {
+    0x00281054: ("US", "HU", "OD", "PCT", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD"),
+    0x00283004: ("US", "HU", "OD", "PCT", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD"),
+    0x00180085: ("1H", "3HE", "7LI", "13C", "19F", "23NA", "31P", "129XE"),
+}
+"""Texts with defined terms (units of the stored values, nucleus); any other becomes the first one."""
 CODE_PARTS = frozenset((0x00080100, 0x00080102, 0x00080104))
 """Code Value, Coding Scheme Designator, Code Meaning."""
-CLASS_UIDS = frozenset((
-    0x00080016, 0x00081150, 0x0008001A, 0x0008001B, 0x0008010C, 0x00080118, 0x00080062, 0x00083001, 0x00041510,
-    0x0020930D, 0x00020002, 0x00020010,
-))  # fmt: skip
+CLASS_UIDS = frozenset((0x00080016, 0x00081150, 0x0008001A, 0x0008001B, 0x0008010C, 0x00080118))
 """UIDs of what a thing is, not of the thing."""
 
 _KEPT = frozenset((0x00101010, 0x00101020, 0x00101030, 0x00100040, 0x00080201))
 """Age, size, weight, sex (Retain Patient Characteristics); the time zone goes with the dates."""
 _PATIENT_GROUP = 0x0010
-_BULK = frozenset((0x00283006, 0x00281201, 0x00281202, 0x00281203))
-"""Look-up tables."""
+_BULK = frozenset((0x00283006, 0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009, 0x7FE00010))
+"""Look-up table of grey values; pixels, and where their frames begin."""
 _ACTIONS: dict[str, Action] = {
     "delete": "remove",
     "empty": "empty",
@@ -111,7 +120,7 @@ def action_of(tag: int, vr: str) -> Action:
         Sequences that are kept are cleaned item by item; dates that are kept are moved if that was asked for.
     """
     group = tag >> 16
-    if tag & 0xFFFF == 0 or group & 0xFF00 in (0x5000, 0x6000):  # group lengths, curves, overlays
+    if tag & 0xFFFF == 0 or group < 8 or group & 0xFF00 in (0x5000, 0x6000):  # lengths, commands, curves, overlays
         return "remove"
     if tag in _KEPT or (vr in DATE_VRS and group != _PATIENT_GROUP):
         return "keep"
@@ -120,8 +129,8 @@ def action_of(tag: int, vr: str) -> Action:
         return "remove" if listed == "remove" else "keep" if tag in CLASS_UIDS else "uid"
     if listed is not None:
         return _of_sequence(listed) if vr == "SQ" else listed
-    if tag in DUMMIES:
-        return "dummy"
+    if tag in DUMMIES or tag in _EMPTIED:
+        return "dummy" if tag in DUMMIES else "empty"
     return "remove" if vr in TEXT_VRS or vr in DATE_VRS or not is_safe_bulk(tag, vr) else "keep"
 
 
@@ -131,9 +140,9 @@ def _of_sequence(listed: Action) -> Action:
 
 
 def is_safe_bulk(tag: int, vr: str) -> bool:
-    """Say whether a value is no bytes of unknown content: pixels and look-up tables are known, others not."""
+    """Say whether a value is no bytes of unknown content: pixels and the table of grey values are known, others not."""
     unknown = vr in ("UN", "OB", "OW", "OF", "OD", "OL", "OV", "OB or OW")
-    return not unknown or tag >> 16 == 0x7FE0 or tag in _BULK
+    return not unknown or tag in _BULK
 
 
 def dummy(element: Any, *, empty: bool) -> None:
