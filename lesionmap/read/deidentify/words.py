@@ -27,7 +27,7 @@ _WORDS = """
     both bilateral bds beidseits left right li re links rechts lt rt anterior posterior ant dorsal ventral
     blood bloodpool bone collimator delay delayed emission flow hdp mdp min minutes nm perfusion phase planar pool
     projection scan scintigraphy skelett skeleton spaet spect frueh static technetium tc tc99m 99m view 1h 2h 3h 4h 24h
-    images image in out inphase opp opposed inversion recovery magnitude sequence series
+    images image inphase outphase opp opposed inversion recovery magnitude sequence series
     siemens philips ge medical systems healthineers healthcare uih united imaging canon toshiba hitachi fujifilm
     mediso spectrum dynamics
 """
