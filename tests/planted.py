@@ -32,7 +32,7 @@ def profile_tags() -> set[int]:
 
 def text_tags() -> set[int]:
     """Tags of every text, name, date and sequence of bytes in the standard's dictionary."""
-    from pydicom.datadict import DicomDictionary
+    from pydicom._dicom_dict import DicomDictionary
 
     return {tag for tag, entry in DicomDictionary.items() if entry[0] in (*_TEXTS, *_TIMES, "UI")}
 
