@@ -88,8 +88,9 @@ _PRIVATE = {
     ("GEMS_PARM_01", 0x0043): (0x2F, 0x39),
     ("IMAGE PRIVATE HEADER", 0x0065): (0x09, 0x50),
     ("PHILIPS IMAGING DD 001", 0x2001): (0x03,),
+    ("PHILIPS MR IMAGING DD 001", 0x2005): (0x0D, 0x0E),
 }
-"""Private elements that the reader needs (b-values, gradients, slices in a mosaic, magnitude or phase): numbers."""
+"""Numbers of private elements that readers need: b-values, gradients, scaling, magnitude or phase, mosaics."""
 
 
 def _library() -> Any:
