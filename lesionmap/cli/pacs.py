@@ -118,6 +118,13 @@ def send(
     refused = [sent for sent in results if sent.why]
     for sent in refused:
         typer.echo(f"refused {sent.path}: {sent.why}", err=True)
+    unlisted = sum(sent.listed is False for sent in results)
+    if unlisted:
+        typer.echo(
+            f"lesionmap: warning: the PACS accepted {unlisted} files that it does not list; look again in a while with "
+            "'lesionmap pacs find'",
+            err=True,
+        )
     say(f"{len(results) - len(refused)} of {len(results)} files accepted")
     if refused:
         raise typer.Exit(1)

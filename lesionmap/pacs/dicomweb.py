@@ -36,8 +36,20 @@ _CONNECT_S = 10.0
 _PAGE = 500
 _AS_STORED = (("application/dicom", "*"),)
 _NOBODY = "2.25.0"  # a UID that no study has: the shortest question that shows no patient
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _IN_ONE_PIECE = 1 << 31  # many proxies take no upload in chunks
+
+_NOT_DICOMWEB = (
+    "a DICOMweb service was expected at {url}, another answer came; check the path, which is often /dicom-web or /rs"
+)
+_ANSWERS = {
+    400: "{url} does not understand the question (400); check the path, which is often /dicom-web or /rs",
+    401: "{where} asks for credentials (401); set LESIONMAP_PACS_USER and LESIONMAP_PACS_PASSWORD, or "
+    "LESIONMAP_PACS_TOKEN, or store them with 'lesionmap pacs login URL'",
+    403: "{where} does not allow this (403); ask its administrator for the right to do it",
+    404: _NOT_DICOMWEB,
+    405: _NOT_DICOMWEB,
+}
 
 
 class _Trust(HTTPAdapter):
@@ -50,6 +62,9 @@ class _Trust(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
+    def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
+        return super().build_connection_pool_key_attributes(request, True, cert)
+
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Leave the trust of the context as it is."""
 
@@ -60,8 +75,8 @@ class WebPacs:
     def __init__(
         self, address: Address, credentials: Credentials | None, context: ssl.SSLContext | None, timeout_s: float
     ) -> None:
-        for name in ("dicomweb_client", "urllib3"):  # at lower levels they tell what was asked: whose images
-            logging.getLogger(name).setLevel(logging.ERROR)
+        for name in ("dicomweb_client", "urllib3", "retrying"):  # they tell what was asked: whose images
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._address = address
         self._session = requests.Session()
         self._session.auth = _signing(credentials)
@@ -179,27 +194,19 @@ class WebPacs:
             raise self._not_dicomweb() from None
 
     def _not_dicomweb(self) -> LesionmapError:
-        return LesionmapError(
-            f"a DICOMweb service was expected at {self._address.url}, another answer came; check the path, which is "
-            "often /dicom-web or /rs"
-        )
+        return LesionmapError(_NOT_DICOMWEB.format(url=self._address.url))
 
     def _answered(self, response: requests.Response) -> LesionmapError:
         """Put the status of an answer into words (RFC 9110; PS3.18, 10.5.3)."""
-        status, where = response.status_code, self._address.where
-        if status == HTTPStatus.UNAUTHORIZED and self._known:
-            return LesionmapError(f"{where} does not accept these credentials (401); correct user, password or token")
-        if status == HTTPStatus.UNAUTHORIZED:
-            return LesionmapError(
-                f"{where} asks for credentials (401); set LESIONMAP_PACS_USER and LESIONMAP_PACS_PASSWORD, or "
-                "LESIONMAP_PACS_TOKEN, or store them with 'lesionmap pacs login URL'"
-            )
-        if status == HTTPStatus.FORBIDDEN:
-            return LesionmapError(f"{where} does not allow this (403); ask its administrator for the right to do it")
-        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-            return self._not_dicomweb()
         refused = _refusal_in(response)
-        return LesionmapError(refused or f"{where} answered with an error of its own ({status}); ask its administrator")
+        if refused:
+            return LesionmapError(refused)
+        status = response.status_code
+        if status == HTTPStatus.UNAUTHORIZED and self._known:
+            words = "{where} does not accept these credentials (401); correct user, password or token"
+        else:
+            words = _ANSWERS.get(status, "{where} answered with an error of its own ({status}); ask its administrator")
+        return LesionmapError(words.format(where=self._address.where, url=self._address.url, status=status))
 
 
 def _signing(credentials: Credentials | None) -> Callable[[PreparedRequest], PreparedRequest]:

@@ -80,7 +80,7 @@ class DimsePacs:
 
     def check(self) -> None:
         """Ask for an echo."""
-        with self._association([build_context(_VERIFICATION)], "an echo") as association:
+        with self._association([build_context(_VERIFICATION)], "echo (C-ECHO)") as association:
             status = association.send_c_echo()
         self._done(status, "the echo")
 
@@ -120,6 +120,8 @@ class DimsePacs:
         question.QueryRetrieveLevel = level
         for keyword, value in (dict.fromkeys(wanted, "") | dict(keys)).items():
             setattr(question, keyword, value)
+        if not "".join(keys.values()).isascii():
+            question.SpecificCharacterSet = "ISO_IR 192"
         for status, answer in association.send_c_find(question, _FIND):
             if status.get("Status") in _PENDING:
                 if answer is not None:
@@ -225,10 +227,9 @@ class DimsePacs:
 
     def _lost(self) -> UnreachableError:
         address = self._address
-        port = f"{address.where} is there, but does not speak DICOM with us"
         return probe(address, self._tls, _CONNECT_S) or UnreachableError(
-            f"{port}: it ended the connection; check the port, TLS (dicoms), and whether the PACS knows our AE title "
-            f"{address.calling}"
+            f"{address.where} is there, but speaks no DICOM with us; check the port, TLS (dicoms), and whether the "
+            f"PACS knows our AE title {address.calling}"
         )
 
     def _done(self, status: Dataset, what: str) -> None:

@@ -117,6 +117,9 @@ class Outgoing:
     sop_class: str
     syntax: str
     """Transfer Syntax UID."""
+    study_uid: str = field(default="", repr=False)
+    uid: str = field(default="", repr=False)
+    """SOP Instance UID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class Sent:
     path: str
     why: str = ""
     """Why it was refused; empty where the PACS took it."""
+    listed: bool | None = None
+    """Whether the PACS lists it afterwards: some say yes and discard, some file later. None: not known."""
 
 
 class Pacs(Protocol):

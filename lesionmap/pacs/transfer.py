@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -16,7 +17,7 @@ from lesionmap.read.files import kind_of_file, open_file, unique, walk
 from lesionmap.read.header import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lesionmap.pacs.facts import Contents, Pacs
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Cancel = Callable[[], bool]
 
 __all__ = ["folder_of", "retrieve", "send"]
+
+
+_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")
 
 
 def folder_of(folder: str | Path, study_uid: str) -> Path:
@@ -183,7 +187,8 @@ def send(
     Returns
     -------
     tuple of Sent
-        One for each file: accepted, or refused with the reason. Files after a cancel are not among them.
+        One for each file: accepted and listed afterwards, or refused with the reason. Files after a cancel are not
+        among them.
 
     Raises
     ------
@@ -213,7 +218,30 @@ def _send(
             raise
         known = {sent.path for sent in results}
         results += [Sent(file.path, str(error)) for file in going if file.path not in known]
-    return tuple(results)
+    return tuple(_looked_up(pacs, going, results))
+
+
+def _looked_up(pacs: Pacs, going: Sequence[Outgoing], results: Sequence[Sent]) -> Iterator[Sent]:
+    """Say of what was accepted whether the PACS lists it."""
+    sent_as = {file.path: file for file in going}
+    lists: dict[str, set[str] | None] = {}
+    for sent in results:
+        file = sent_as.get(sent.path)
+        if sent.why or file is None:
+            yield sent
+            continue
+        if file.study_uid not in lists:
+            lists[file.study_uid] = _listed(pacs, file.study_uid)
+        known = lists[file.study_uid]
+        yield replace(sent, listed=None if known is None else file.uid in known)
+
+
+def _listed(pacs: Pacs, study_uid: str) -> set[str] | None:
+    """Give the files that the PACS lists of a study; None where it does not let us look."""
+    try:
+        return {uid for files in pacs.contents(study_uid).values() for uid in files}
+    except LesionmapError:
+        return None
 
 
 def _outgoing(paths: Iterable[str | Path]) -> tuple[list[Outgoing], list[Sent]]:
@@ -240,13 +268,21 @@ def _identity(path: str) -> Outgoing | None:
     from pydicom import dcmread
 
     with open_file(path) as file:
-        if kind_of_file(path, file) != "dicom":
+        kind = kind_of_file(path, file)
+        if kind == "damaged" and not path.lower().endswith((".nii", ".nii.gz")):
+            raise LesionmapError("a DICOM file was expected by its name, the file is none; export it again")
+        if kind != "dicom":
             return None
         try:
-            header = dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-            uids = str(header.SOPClassUID), str(header.SOPInstanceUID), str(header.file_meta.TransferSyntaxUID)
+            header = dcmread(file, stop_before_pixels=True, specific_tags=list(_IDENTITY))
+            return Outgoing(
+                path,
+                str(header.SOPClassUID),
+                str(header.file_meta.TransferSyntaxUID),
+                str(header.get("StudyInstanceUID") or ""),
+                str(header.SOPInstanceUID),
+            )
         except broken() as error:
             raise LesionmapError(
                 "a DICOM file with SOP Class, SOP Instance and transfer syntax was expected, it lacks one of them"
             ) from error
-    return Outgoing(path, uids[0], uids[2])
