@@ -20,7 +20,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PASSWORD", "READER", "USER", "Orthanc", "orthanc", "running", "secure_orthanc", "strict_orthanc"]
+    from pacs_case import Stored
+
+__all__ = ["PASSWORD", "READER", "USER", "Orthanc", "large", "orthanc", "running", "secure_orthanc", "strict_orthanc"]
 
 USER, READER, PASSWORD = "lesionmap", "reader", "s3cret-wörd"
 """Of the strict one; ``READER`` may not send."""
@@ -190,3 +192,12 @@ def _gateway(inner_port: int, certificate: Path) -> Iterator[int]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> Stored:
+    """Give a study of 200 slices in the open PACS."""
+    from dicom_files import grid, noise
+    from pacs_case import stored
+
+    return stored(tmp_path_factory.mktemp("large"), orthanc.web, stir=noise(grid((96, 128, 200))))

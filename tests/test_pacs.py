@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from dicom_files import MR, grid, noise, turned
 from lesionmap.errors import LesionmapError
@@ -64,7 +64,7 @@ def test_a_study_is_found_by_patient_accession_and_days(tmp_path: Path, orthanc:
 def test_both_ways_find_the_same(tmp_path: Path, orthanc: Orthanc) -> None:
     study = stored(tmp_path, orthanc.dicom)
     for day in ("20110617", "20090102"):
-        study.study_uid += ".1"
+        study.study_uid = UID(study.study_uid + ".1")
         put(orthanc.web, *study.add(day, StudyDate=day))
     with open_pacs(orthanc.web) as web, open_pacs(orthanc.dicom) as dimse:
         found = web.find(Query(study.patient_id))
@@ -138,22 +138,24 @@ def test_compressed_files_stay_as_they_are_stored(tmp_path: Path, orthanc: Ortha
     assert all(np.array_equal(pixels(series).array, volume.array) for series in visit.series)
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> Stored:
-    """Give a study of 200 slices."""
-    return stored(tmp_path_factory.mktemp("large"), orthanc.web, stir=noise(grid((96, 128, 200))))
+@BOTH
+def test_a_large_study_comes_whole(tmp_path: Path, orthanc: Orthanc, way: str, large: Stored) -> None:
+    told: list[tuple[int, int]] = []
+    with open_pacs(getattr(orthanc, way)) as pacs:
+        came = retrieve(pacs, large.study_uid, tmp_path, progress=lambda n, of: told.append((n, of)))
+    assert told == [(n, 200) for n in range(1, 201)]
+    assert by_uid(came.files) == by_uid(large.files())
 
 
 @BOTH
-def test_a_large_study_passes_through_little_memory(tmp_path: Path, orthanc: Orthanc, way: str, large: Stored) -> None:
-    told: list[tuple[int, int]] = []
-    tracemalloc.start()
+def test_a_study_passes_through_little_memory(tmp_path: Path, orthanc: Orthanc, way: str) -> None:
+    study = stored(tmp_path / "sent", orthanc.web, stir=noise(grid((384, 256, 40))))
     with open_pacs(getattr(orthanc, way)) as pacs:
-        came = retrieve(pacs, large.study_uid, tmp_path, progress=lambda n, of: told.append((n, of)))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert told == [(n, 200) for n in range(1, 201)]
-    assert by_uid(came.files) == by_uid(large.files())
+        pacs.check()
+        tracemalloc.start()
+        came = retrieve(pacs, study.study_uid, tmp_path / "came")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     assert peak < 0.3 * sum(path.stat().st_size for path in came.files)
 
 

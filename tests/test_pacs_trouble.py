@@ -40,7 +40,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("USER", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"LESIONMAP_PACS_{name}", raising=False)
     before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())
+    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
     yield
     keyring.set_keyring(before)
 
@@ -199,7 +199,7 @@ def test_credentials_never_travel_unencrypted(monkeypatch: pytest.MonkeyPatch, u
 class Drawer(KeyringBackend):
     """A keyring that lasts as long as a test."""
 
-    priority = 1.0  # type: ignore[assignment]
+    priority = 1.0
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], str] = {}
@@ -306,6 +306,19 @@ def test_what_is_not_taken_in_this_form(tmp_path: Path, strict_orthanc: Orthanc)
     refused = "the PACS takes no MR Image Storage in RLE Lossless; send it in another form, or ask its administrator"
     assert [x.why for x in alone] == [refused] * 2
     assert [x.why for x in mixed] == [refused, refused, ""]
+
+
+@BOTH
+def test_what_names_another_patient_is_not_sent(tmp_path: Path, orthanc: Orthanc, way: str) -> None:
+    study = stored(tmp_path / "sent", orthanc.web)
+    pseudonymous = write_seg(tmp_path / "pseudonymous.dcm", study.slices("stir"), PatientID="P001")
+    identified = write_seg(tmp_path / "identified.dcm", study.slices("stir"))
+    with open_pacs(getattr(orthanc, way)) as pacs:
+        sent = {x.path: x.why for x in send(pacs, [pseudonymous, identified])}
+        assert pacs.find(Query("P001", study_uid=study.study_uid)) == ()
+        (found,) = pacs.find(Query(study_uid=study.study_uid))
+    assert sent[str(pseudonymous)].startswith("not sent: the PACS has this study under another patient ID than the")
+    assert (sent[str(identified)], found.n_files) == ("", 12)
 
 
 @BOTH

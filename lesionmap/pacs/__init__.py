@@ -13,7 +13,7 @@ Examples
 
 from lesionmap.pacs.access import forget, open_pacs, remember
 from lesionmap.pacs.facts import Contents, FoundStudy, Outgoing, Pacs, Query, Retrieved, Sent
-from lesionmap.pacs.transfer import retrieve, send
+from lesionmap.pacs.transfer import folder_of, retrieve, send
 from lesionmap.pacs.trouble import UnreachableError
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Retrieved",
     "Sent",
     "UnreachableError",
+    "folder_of",
     "forget",
     "open_pacs",
     "remember",

@@ -62,7 +62,13 @@ class _Trust(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
-    def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
+    def build_connection_pool_key_attributes(
+        self,
+        request: PreparedRequest,
+        verify: Any,  # noqa: ARG002
+        cert: Any = None,
+    ) -> Any:
+        """Give no bundle that the environment names."""
         return super().build_connection_pool_key_attributes(request, True, cert)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -141,6 +147,7 @@ class WebPacs:
             if dataset is None:
                 return
             more = take(uid, dataset.save_as)
+            del dataset  # before the next one comes
 
     def store(self, files: Sequence[Outgoing]) -> Iterator[Sent]:
         """Send files one by one, and say of each what became of it."""

@@ -31,12 +31,12 @@ STUDY_KEYWORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which studies are wanted: a patient, an accession number or days, all of them as far as they are given.
+    """Which studies are wanted: a patient, an accession number, days or one UID, all of them as far as they are given.
 
     Raises
     ------
     LesionmapError
-        Without any of the three, which would list the whole PACS, or with a wildcard, which would list more than one
+        Without any of these, which would list the whole PACS, or with a wildcard, which would list more than one
         patient.
     """
 
@@ -48,14 +48,16 @@ class Query:
     """None: open on that side."""
     modality: str = ""
     """MR, NM … Narrows the search, is none by itself."""
+    study_uid: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        if not (self.patient_id or self.accession or self.first_day or self.last_day):
+        if not (self.patient_id or self.accession or self.first_day or self.last_day or self.study_uid):
             raise LesionmapError(
                 "a patient ID, an accession number or days were expected, none came: that would list the whole PACS; "
                 "say --patient, --accession or --date"
             )
-        for name, value in (("patient ID", self.patient_id), ("accession number", self.accession)):
+        whole = {"patient ID": self.patient_id, "accession number": self.accession, "study UID": self.study_uid}
+        for name, value in whole.items():
             if re.search(r"[*?\\\x00-\x1f]", value) or len(value) > 64:
                 raise LesionmapError(
                     f"a whole {name} of at most 64 characters was expected, without * ? and \\; write it out"
@@ -74,6 +76,7 @@ class Query:
             "AccessionNumber": self.accession,
             "StudyDate": days,
             "ModalitiesInStudy": self.modality,
+            "StudyInstanceUID": self.study_uid,
         }
         return {keyword: value for keyword, value in keys.items() if value}
 
@@ -117,9 +120,10 @@ class Outgoing:
     sop_class: str
     syntax: str
     """Transfer Syntax UID."""
-    study_uid: str = field(default="", repr=False)
     uid: str = field(default="", repr=False)
     """SOP Instance UID."""
+    study_uid: str = field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

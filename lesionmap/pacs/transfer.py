@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 from lesionmap.errors import LesionmapError
-from lesionmap.pacs.facts import Outgoing, Retrieved, Sent
+from lesionmap.pacs.facts import Outgoing, Query, Retrieved, Sent
 from lesionmap.pacs.trouble import UnreachableError
 from lesionmap.read.files import kind_of_file, open_file, unique, walk
 from lesionmap.read.header import broken
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["folder_of", "retrieve", "send"]
 
 
-_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID")
+_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
+_OTHER_PATIENT = (
+    "not sent: the PACS has this study under another patient ID than the file; export it with --identified, or get the "
+    "study anew"
+)
 
 
 def folder_of(folder: str | Path, study_uid: str) -> Path:
@@ -175,6 +179,8 @@ def send(
 ) -> tuple[Sent, ...]:
     """Send DICOM files to a PACS, one by one.
 
+    A file of a study that the PACS has under another patient ID is not sent: it would become a second patient there.
+
     Parameters
     ----------
     pacs : Pacs
@@ -206,6 +212,8 @@ def _send(
     total = len(going) + len(results)
     if not total:
         raise LesionmapError("DICOM files were expected to be sent, these folders hold none; export some first")
+    going, foreign = _parted(pacs, going)
+    results += foreign
     try:
         for sent in pacs.store(going):
             results.append(sent)
@@ -219,6 +227,23 @@ def _send(
         known = {sent.path for sent in results}
         results += [Sent(file.path, str(error)) for file in going if file.path not in known]
     return tuple(_looked_up(pacs, going, results))
+
+
+def _parted(pacs: Pacs, going: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Sent]]:
+    """Part what belongs to the patient whose study it is in the PACS from what would be filed under another one."""
+    owners: dict[str, str] = {}
+    with suppress(LesionmapError):  # who may store may not always search
+        for study_uid in {file.study_uid for file in going if file.study_uid}:
+            owners.update((x.study_uid, x.patient_id) for x in pacs.find(Query(study_uid=study_uid)))
+    same: list[Outgoing] = []
+    foreign: list[Sent] = []
+    for file in going:
+        owner = owners.get(file.study_uid, "")
+        if owner and owner.casefold() != file.patient_id.casefold():
+            foreign.append(Sent(file.path, _OTHER_PATIENT))
+        else:
+            same.append(file)
+    return same, foreign
 
 
 def _looked_up(pacs: Pacs, going: Sequence[Outgoing], results: Sequence[Sent]) -> Iterator[Sent]:
@@ -279,8 +304,9 @@ def _identity(path: str) -> Outgoing | None:
                 path,
                 str(header.SOPClassUID),
                 str(header.file_meta.TransferSyntaxUID),
-                str(header.get("StudyInstanceUID") or ""),
                 str(header.SOPInstanceUID),
+                str(header.get("StudyInstanceUID") or ""),
+                str(header.get("PatientID") or "").strip(),
             )
         except broken() as error:
             raise LesionmapError(
