@@ -8,6 +8,10 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+from orthanc import large, orthanc, secure_orthanc, strict_orthanc
+
+__all__ = ["large", "orthanc", "secure_orthanc", "strict_orthanc"]
+
 # Before anything imports matplotlib, psygnal or napari.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import demo, marks, results, segmentation, skeletons, studies
+from lesionmap.cli import demo, marks, pacs, results, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -35,6 +35,7 @@ app.command("compare")(results.compare)
 app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)
+app.add_typer(pacs.app, name="pacs")
 app.command("view")(studies.view)
 
 

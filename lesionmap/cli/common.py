@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,11 +61,18 @@ def there(path: Path) -> Path:
     return path
 
 
+def _untold(_done: int, _total: int) -> None:
+    """Say nothing of how far the work is."""
+
+
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Show on a terminal, after a second, that work goes on; silent elsewhere."""
+def busy(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal, after a second, that work goes on; silent elsewhere.
+
+    Gives a callable that takes how much is done, and of how much.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield _untold
         return
     from rich.console import Console
 
@@ -74,7 +81,7 @@ def busy(what: str) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield lambda done, total: status.update(f"{what}: {done} of {total}")
     finally:
         timer.cancel()
         timer.join()
