@@ -9,6 +9,7 @@ from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
 from lesionmap.read.planar import Told
 from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
+from lesionmap.read.seg import is_seg, read_seg
 from lesionmap.read.stack import Refused, Stack
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "Stack",
     "Told",
     "dry_run_json",
+    "is_seg",
     "pixels",
     "read_mask",
+    "read_seg",
     "relink",
     "scan",
     "station_pixels",
