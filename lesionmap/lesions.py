@@ -11,6 +11,8 @@ from lesionmap.errors import LesionmapError
 from lesionmap.space import Grid, Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lesionmap.visits import Phase
@@ -32,6 +34,9 @@ Certainty = Literal["definite", "probable", "equivocal", "normal_variant", "not_
 Change = Literal["improved", "persistent", "worsened"]
 Verdict = Literal["resolved", "not_imaged", "cannot_judge"]
 Physis = Literal["touches", "crosses", "spares"]
+
+_DRIFT_VOXELS = 0.1
+"""By how much two lattices may drift apart over a grid and still have the same voxels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +86,15 @@ class Mask:
         i, j, k = low.tolist()
         return cls(grid, (i, j, k), box)
 
+    @classmethod
+    def united(cls, masks: Sequence[Mask]) -> Mask:
+        """Give the voxels that are set in any of several masks on one grid."""
+        if len(masks) == 1:
+            return masks[0]
+        if any(mask.grid != masks[0].grid for mask in masks):
+            raise LesionmapError("masks to be united lie on one grid, got several; bring them onto one first")
+        return cls.of_voxels(np.concatenate([mask.voxels() for mask in masks]), masks[0].grid)
+
     @property
     def n_voxels(self) -> int:
         """Number of voxels set."""
@@ -105,6 +119,46 @@ class Mask:
         array = np.zeros(self.grid.shape, dtype=bool)
         array[self.slices] = self.box
         return Volume(array, self.grid)
+
+    def on(self, grid: Grid) -> Mask | None:
+        """Bring the mask onto another grid of the same patient; None where no voxel of it falls inside.
+
+        Voxels that are the same but for their order, their flips and a shift are copied, a shift by a fraction of a
+        voxel rounded; so the way back gives the same mask. On other voxels each takes the value of the nearest one.
+
+        Examples
+        --------
+        >>> grid = Grid((5, 7, 11), np.diag([2.0, 3.0, 4.0, 1.0]))
+        >>> mask = Mask.of_voxels(np.array([[1, 2, 3], [1, 2, 4]]), grid)
+        >>> mask.on(grid.crop((1, 1, 4), (4, 6, 7))).voxels().tolist()
+        [[0, 1, 0]]
+        """
+        own_from_other = self.grid.voxel_from_lps @ grid.lps_from_voxel
+        voxels = _reached(self, np.linalg.inv(own_from_other), grid.shape)
+        if len(voxels) == 0:
+            return None
+        steps, offset = own_from_other[:3, :3], own_from_other[:3, 3]
+        whole = np.rint(steps)
+        if np.abs((steps - whole) @ np.array(grid.shape)).max() < _DRIFT_VOXELS:
+            place = voxels @ whole.T.astype(np.int_) + np.rint(offset).astype(np.int_)
+        else:
+            place = np.floor(voxels @ steps.T + offset + 0.5).astype(np.int_)
+        place -= np.array(self.origin)
+        inside = np.all((place >= 0) & (place < self.box.shape), axis=1)
+        voxels, place = voxels[inside], place[inside]
+        set_ = voxels[self.box[tuple(place.T)]]
+        return Mask.of_voxels(set_, grid) if len(set_) else None
+
+
+def _reached(mask: Mask, other_from_own: NDArray[np.floating], shape: tuple[int, int, int]) -> NDArray[np.int_]:
+    """List the voxels of a grid of that shape that the box of a mask may reach, shape (n, 3)."""
+    ends = np.array([mask.origin, np.add(mask.origin, mask.box.shape) - 1]) + np.array([[-0.5], [0.5]])
+    corners = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1).reshape(-1, 3)
+    there = corners @ other_from_own[:3, :3].T + other_from_own[:3, 3]
+    low = np.maximum(np.floor(there.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(there.max(axis=0)), np.array(shape) - 1).astype(int)
+    ranges = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
+    return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 @dataclass(frozen=True, slots=True)

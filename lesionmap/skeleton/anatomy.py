@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import cache
@@ -98,7 +98,9 @@ class Group:
     name: str
     side: Side
     sites: tuple[str, ...]
-    code: Code | None
+    code: Code
+    """SNOMED CT code as DICOM uses it, of the group or (``code_is_parent``) of the nearest part that has one."""
+    code_is_parent: bool
 
 
 @cache
@@ -181,14 +183,15 @@ def _sites() -> Mapping[str, Site]:
     return {site.id: site for row in table()["bone"] for site in _make_sites(row)}
 
 
-def _side_groups(name: str, text: str, members: list[Site], code: Code | None) -> dict[str, Group]:
+def _side_groups(name: str, text: str, members: list[Site], row: Mapping[str, Any]) -> dict[str, Group]:
     made: dict[str, Group] = {}
+    code = _code(row.get("sct") or row["parent"])
     for side in ("left", "right", "midline"):
         ids = tuple(site.id for site in members if site.side == side)
         if ids:
             word = "" if side == "midline" else side
             label = text.format(side=word).strip() if "{side}" in text else f"{word} {text}".strip()
-            made[f"{name}.{side}"] = Group(f"{name}.{side}", label, side, ids, code)
+            made[f"{name}.{side}"] = Group(f"{name}.{side}", label, side, ids, code, "sct" not in row)
     return made
 
 
@@ -200,26 +203,27 @@ def _joint(entry: Mapping[str, Any]) -> list[Site]:
 @cache
 def _groups() -> Mapping[str, Group]:
     made: dict[str, Group] = {}
+    rows = table()["groups"]
     for region in regions():
         members = [site for site in _sites().values() if site.region == region]
-        made |= _side_groups(region.replace(" ", "_"), region, members, None)
-    for name, entry in table()["groups"]["families"].items():
+        made |= _side_groups(region.replace(" ", "_"), region, members, rows["regions"][region])
+    for name, entry in rows["families"].items():
         members = [s for s in _sites().values() if any(fnmatch(s.bone, pattern) for pattern in entry["bones"])]
-        made |= _side_groups(name, entry["name"], members, _code(entry["sct"]) if "sct" in entry else None)
-    for name, entry in table()["groups"]["joints"].items():
-        code = _code(entry["sct"]) if "sct" in entry else None
+        made |= _side_groups(name, entry["name"], members, entry)
+    for name, entry in rows["joints"].items():
         members = _joint(entry)
         shared = tuple(site.id for site in members if site.side == "midline")
-        for key, made_group in _side_groups(name, entry["name"], members, code).items():
-            if made_group.side != "midline":
-                made[key] = Group(key, made_group.name, made_group.side, made_group.sites + shared, code)
+        for key, group_ in _side_groups(name, entry["name"], members, entry).items():
+            if group_.side != "midline":
+                made[key] = replace(group_, sites=group_.sites + shared)
     for found in _bones().values():
         members = [site for site in _sites().values() if site.bone == found.id]
         sides = found.sides if len({site.side for site in members}) <= 2 - (not found.paired) else ("midline",)
         for side in sides:
             ids = tuple(s.id for s in members if s.side == side or not found.paired)
             word = "" if side == "midline" else f"{side} "
-            made[f"{found.id}.{side}"] = Group(f"{found.id}.{side}", f"{word}{found.name}", side, ids, found.code)
+            key, name = f"{found.id}.{side}", f"{word}{found.name}"
+            made[key] = Group(key, name, side, ids, found.code, found.code_is_parent)
     return made
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read.nifti import LPS_FROM_RAS
+from lesionmap.write.drawn import drawn_masks
 from lesionmap.write.files import ending, saving
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def write_nifti_labels(
     suffix = ending(path, (".nii", ".nii.gz"))
     image = Path(path)
     sidecar = image.with_name(image.name[: -len(suffix)] + ".json")
-    masks = _masks(lesion_map, series)
+    masks = drawn_masks(lesion_map, series)
+    if len(masks) > _MOST_LABELS:
+        raise LesionmapError(f"a label volume holds {_MOST_LABELS} lesions, got {len(masks)}")
     labels, kept = _paint(masks, series.grid)
     rows = [_row(label, lesion, mask, kept[label]) for label, (lesion, mask) in enumerate(masks, start=1)]
     marked = {lesion.id for lesion, _ in masks}
@@ -90,34 +93,6 @@ def write_label_map(labels: Volume, path: str | Path, *, overwrite: bool = False
     ending(path, (".nii", ".nii.gz"))
     with saving(path, overwrite=overwrite) as file:
         _save(labels.array.astype(np.uint16), labels.grid, file)
-
-
-def _masks(lesion_map: LesionMap, series: Series) -> list[tuple[Lesion, Mask]]:
-    """List the lesions with a mask on that Series, in the order of the map; one with two (two phases) twice."""
-    found = [
-        (lesion, extent.mask)
-        for lesion in lesion_map.lesions
-        for extent in lesion.extents
-        if extent.mask is not None and extent.series == series.name
-    ]
-    if not found:
-        raise LesionmapError(
-            f"visit {lesion_map.visit} has no mask on series {series.name!r}; draw one, or choose another series"
-        )
-    if len(found) > _MOST_LABELS:
-        raise LesionmapError(f"a label volume holds {_MOST_LABELS} lesions, got {len(found)}")
-    for lesion, mask in found:
-        if not _same_place(mask.grid, series.grid):
-            raise LesionmapError(
-                f"the mask of lesion {lesion.id} lies on a grid of shape {mask.grid.shape}, series {series.name!r} has "
-                f"{series.grid.shape} or lies elsewhere; draw the mask again on this series"
-            )
-    return found
-
-
-def _same_place(one: Grid, other: Grid) -> bool:
-    """Say whether two grids have their voxels within 0.01 mm of one another (files round their numbers)."""
-    return one.shape == other.shape and np.allclose(one.corners_lps_mm(), other.corners_lps_mm(), rtol=0, atol=0.01)
 
 
 def _paint(masks: list[tuple[Lesion, Mask]], grid: Grid) -> tuple[NDArray[np.uint16], dict[int, int]]:
