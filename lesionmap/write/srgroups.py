@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import Code
     from lesionmap.write.results import Results
 
-__all__ = ["Part", "Told", "answer_groups", "lesion_groups", "summary_group"]
+__all__ = ["Part", "Told", "answer_groups", "lesion_groups", "summary"]
 
 _CONTEXT = "HAS OBS CONTEXT"
 
@@ -58,12 +58,12 @@ class Told:
 
 def lesion_groups(told: Told, lesion: Lesion) -> list[Dataset]:
     """Make the groups of a lesion, all under its first track; the first one says what holds for the whole lesion."""
-    name = f"{lesion.id} {known(lesion.sites[0]).name}"
+    name, coded = f"{lesion.id} {known(lesion.sites[0]).name}", _finding(lesion.sites)
     groups = []
     for n, part in enumerate(told.parts[lesion.id]):
-        items = [text_item(terms.LESION_ID, kept(lesion.id))]
+        items = [text_item(terms.LESION_ID, kept(lesion.id)), *coded]
         if n == 0:
-            items += [*_sites(lesion.sites), *_decided(lesion, with_notes=told.with_notes), *_computed(told, lesion)]
+            items += [*_named(lesion.sites), *_decided(lesion, with_notes=told.with_notes), *_computed(told, lesion)]
         if part.extent is not None:
             items += _extent(told, lesion, part)
         groups.append(_group(told, part.template, (name, told.tracks[lesion.id]), [*part.references, *items]))
@@ -80,8 +80,11 @@ def answer_groups(told: Told) -> list[Dataset]:
     return [_answer_group(told, track, answers.get(track), courses.get(track)) for track in tracks]
 
 
-def summary_group(told: Told, reader: str) -> Dataset:
-    """Make the group of the visit as a whole: the counts and their rule, whose map it is, and how it was written."""
+def summary(told: Told) -> Dataset:
+    """Make the container of what holds for the whole visit: the counts and their rule, and how it was written.
+
+    It is no measurement group: other programs would take it for a lesion.
+    """
     counts, lesion_map = told.results.counts[told.facts.visit.key], told.facts.lesion_map
     whole, part = counts.total, counts.without_hands_feet
     numbers = (
@@ -91,37 +94,35 @@ def summary_group(told: Told, reader: str) -> Dataset:
         (terms.N_LESIONS_PART, part.lesions),
         (terms.N_BONES_PART, part.bones),
         (terms.N_SITES_PART, part.sites),
-        (terms.USED, lesion_map.used),
     )
     notes = [x for x in (*lesion_map.lesions, *lesion_map.answers) if x.note]
-    items = [number_item(name, number, terms.ONE) for name, number in numbers]
-    if notes and not told.with_notes:
-        items.append(number_item(terms.NOTES_LEFT_OUT, len(notes), terms.ONE))
+    items = [text_item(terms.RULE, told.results.rule.sentence)]
+    items += [number_item(name, number, terms.ONE) for name, number in numbers]
     items += [
-        text_item(terms.RULE, told.results.rule.sentence),
-        text_item(terms.READER, kept(reader)),
         text_item(terms.FORM, terms.THIS_FORM),
+        text_item(terms.READER, kept(lesion_map.reader)),
+        text_item(terms.USED, str(lesion_map.used)),
         text_item(terms.COMMENT, "Research use only. Not for diagnosis or treatment."),
     ]
-    return _group(told, "1501", ("all lesions of the visit", new_track()), items)
+    if notes and not told.with_notes:
+        items.append(number_item(terms.NOTES_LEFT_OUT, len(notes), terms.ONE))
+    return container(terms.EVALUATIONS, items)
 
 
 def _group(told: Told, template: str, tracking: tuple[str, str], items: Sequence[Dataset]) -> Dataset:
     """Make a measurement group; its tracking identifier and UID, and its time point, stand before all else."""
-    visit = told.facts.visit
-    order = [facts.visit.key for facts in told.results.visits].index(visit.key) + 1
+    key = told.facts.visit.key
     context = [
         text_item(terms.TRACKING_ID, kept(tracking[0]), relationship=_CONTEXT),
         uid_item(terms.TRACKING_UID, tracking[1], relationship=_CONTEXT),
-        text_item(terms.SUBJECT_TIME_POINT, visit.key, relationship=_CONTEXT),
-        text_item(terms.TIME_POINT, visit.key, relationship=_CONTEXT),
-        number_item(terms.TIME_POINT_ORDER, order, terms.ONE, relationship=_CONTEXT),
+        text_item(terms.SUBJECT_TIME_POINT, key, relationship=_CONTEXT),
+        text_item(terms.TIME_POINT, key, relationship=_CONTEXT),
     ]
     return container(terms.GROUP, [*context, *items], template=template)
 
 
-def _sites(names: Sequence[str]) -> list[Dataset]:
-    """Give the finding, and each site: coded for others, by its own name for lesionmap."""
+def _finding(names: Sequence[str]) -> list[Dataset]:
+    """Give the finding and its sites as codes, for other programs."""
     items = [code_item(terms.FINDING, terms.LESION)]
     for name in names:
         found = site_codes(name)
@@ -129,10 +130,13 @@ def _sites(names: Sequence[str]) -> list[Dataset]:
         modifiers = [modify(terms.MODIFIER, modifier) for modifier in found.modifiers]
         if found.laterality is not None:
             modifiers.insert(0, modify(terms.LATERALITY, found.laterality))
-        items.append(code_item(terms.FINDING_SITE, found.region, modifiers))
-    for name in names:
-        items.append(text_item(terms.SITE_GROUP if isinstance(known(name), Group) else terms.SITE, name))
+        items.append(modify(terms.FINDING_SITE, found.region, modifiers))
     return items
+
+
+def _named(names: Sequence[str]) -> list[Dataset]:
+    """Give the sites by their own names, for lesionmap: many share their codes."""
+    return [text_item(terms.SITE_GROUP if isinstance(known(name), Group) else terms.SITE, name) for name in names]
 
 
 def _decided(lesion: Lesion, *, with_notes: bool) -> list[Dataset]:
@@ -177,7 +181,8 @@ def _change(change: Change, *, with_reason: bool) -> list[Dataset]:
 def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCourse | None) -> Dataset:
     """Make the group of a track without a mark. How an answer came about may be the reader's note: it is left out."""
     site = course.site if course else ""
-    items = _sites([site]) if site else [code_item(terms.FINDING, terms.LESION)]
+    sites = [site] if site else []
+    items = [*_finding(sites), *_named(sites)]
     change = course.states.get(told.facts.visit.key) if course else None
     if answer is not None:
         items.append(code_item(terms.ANSWER, terms.VERDICTS[answer.verdict]))
@@ -195,7 +200,7 @@ def _extent(told: Told, lesion: Lesion, part: Part) -> list[Dataset]:
     """Give the Series of an Extent, the marker to the last digit, and in its first group what was measured of it."""
     number = part.extent or 0
     extent = lesion.extents[number - 1]
-    items = [number_item(terms.EXTENT, number, terms.ONE), text_item(terms.SERIES, kept(extent.series))]
+    items = [text_item(terms.EXTENT, str(number)), text_item(terms.SERIES, kept(extent.series))]
     if not part.first:
         return items
     if extent.phase is not None:

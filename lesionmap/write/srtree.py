@@ -31,6 +31,7 @@ __all__ = [
     "person_item",
     "plain_item",
     "point_item",
+    "reference",
     "region_item",
     "restored",
     "text_item",
@@ -126,12 +127,18 @@ def image_item(
     relationship: str = "CONTAINS",
 ) -> Dataset:
     """Make an IMAGE: an image, a frame of it (from 1), or a segment of a Segmentation."""
+    target = reference(sop_class, sop_uid, frame=frame, segment=segment)
+    return _item(_head(relationship, "IMAGE", name), [_sequence(_REFERENCED, [target])])
+
+
+def reference(sop_class: str, sop_uid: str, *, frame: int | None = None, segment: int | None = None) -> Dataset:
+    """Refer to a DICOM object, a frame or a segment of it."""
     elements = [_raw(0x00081150, "UI", sop_class), _raw(0x00081155, "UI", sop_uid)]
     if frame is not None:
         elements.append(_raw(0x00081160, "IS", str(frame)))
     if segment is not None:
         elements.append(_packed(0x0062000B, "US", np.array([segment], dtype="<u2")))
-    return _item(_head(relationship, "IMAGE", name), [_sequence(_REFERENCED, [plain_item(*elements)])])
+    return plain_item(*elements)
 
 
 def region_item(name: Code, kind: str, points: NDArray[np.float64], image: Dataset) -> Dataset:
