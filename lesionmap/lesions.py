@@ -133,32 +133,42 @@ class Mask:
         >>> mask.on(grid.crop((1, 1, 4), (4, 6, 7))).voxels().tolist()
         [[0, 1, 0]]
         """
-        own_from_other = self.grid.voxel_from_lps @ grid.lps_from_voxel
-        voxels = _reached(self, np.linalg.inv(own_from_other), grid.shape)
-        if len(voxels) == 0:
+        other_from_own = grid.voxel_from_lps @ self.grid.lps_from_voxel
+        low, high = _reach(self, other_from_own, grid.shape)
+        if np.any(low > high):
             return None
-        steps, offset = own_from_other[:3, :3], own_from_other[:3, 3]
-        whole = np.rint(steps)
-        if np.abs((steps - whole) @ np.array(grid.shape)).max() < _DRIFT_VOXELS:
-            place = voxels @ whole.T.astype(np.int_) + np.rint(offset).astype(np.int_)
+        steps = np.rint(other_from_own[:3, :3])
+        drift = np.abs(other_from_own[:3, :3] - steps) @ np.array(self.grid.shape)
+        if drift.max() < _DRIFT_VOXELS and np.array_equal(np.abs(steps).sum(axis=0), [1, 1, 1]):
+            there = self.voxels() @ steps.T.astype(np.int_) + np.rint(other_from_own[:3, 3]).astype(np.int_)
+            set_ = there[np.all((there >= 0) & (there < grid.shape), axis=1)]
         else:
-            place = np.floor(voxels @ steps.T + offset + 0.5).astype(np.int_)
-        place -= np.array(self.origin)
-        inside = np.all((place >= 0) & (place < self.box.shape), axis=1)
-        voxels, place = voxels[inside], place[inside]
-        set_ = voxels[self.box[tuple(place.T)]]
+            set_ = _nearest(self, np.linalg.inv(other_from_own), low, high)
         return Mask.of_voxels(set_, grid) if len(set_) else None
 
 
-def _reached(mask: Mask, other_from_own: NDArray[np.floating], shape: tuple[int, int, int]) -> NDArray[np.int_]:
-    """List the voxels of a grid of that shape that the box of a mask may reach, shape (n, 3)."""
+def _reach(
+    mask: Mask, other_from_own: NDArray[np.float64], shape: tuple[int, int, int]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Give the first and last voxel of a grid of that shape that the box of a mask may reach."""
     ends = np.array([mask.origin, np.add(mask.origin, mask.box.shape) - 1]) + np.array([[-0.5], [0.5]])
     corners = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1).reshape(-1, 3)
     there = corners @ other_from_own[:3, :3].T + other_from_own[:3, 3]
-    low = np.maximum(np.floor(there.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(there.max(axis=0)), np.array(shape) - 1).astype(int)
+    low = np.maximum(np.floor(there.min(axis=0)), 0).astype(np.int_)
+    return low, np.minimum(np.ceil(there.max(axis=0)), np.array(shape) - 1).astype(np.int_)
+
+
+def _nearest(
+    mask: Mask, own_from_other: NDArray[np.floating], low: NDArray[np.int_], high: NDArray[np.int_]
+) -> NDArray[np.int_]:
+    """List the voxels between ``low`` and ``high`` of another grid whose nearest voxel of the mask is set."""
     ranges = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
-    return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
+    voxels = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, 3)
+    own = np.floor(voxels @ own_from_other[:3, :3].T + own_from_other[:3, 3] + 0.5).astype(np.int_)
+    own -= np.array(mask.origin)
+    inside = np.all((own >= 0) & (own < mask.box.shape), axis=1)
+    voxels, own = voxels[inside], own[inside]
+    return np.asarray(voxels[mask.box[tuple(own.T)]])
 
 
 @dataclass(frozen=True, slots=True)

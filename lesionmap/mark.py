@@ -1,4 +1,4 @@
-"""From a mask, markers or named sites to the lesions of a LesionMap; the site is proposed where none is given."""
+"""From masks, segmentations, markers or named sites to the lesions of a LesionMap; sites are proposed if not given."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from lesionmap import annotate, skeleton
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
+from lesionmap.read.segplace import extents_of, lesions_of, told_grid, told_grids
 from lesionmap.space import Volume
 from lesionmap.visits import visit_key_parts
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import LesionMap
     from lesionmap.read.rows import MarkRow
+    from lesionmap.read.seg import ReadSeg
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid
     from lesionmap.visits import Series, Visit
 
-__all__ = ["accept_tracks", "add_marks", "add_masks", "onto_grid", "proposed_sites"]
+__all__ = ["accept_tracks", "add_marks", "add_masks", "add_segs", "onto_grid", "proposed_sites"]
 
 _TOLERANCE_VOXELS = 0.1
 _SECOND_SITE = 0.15
@@ -86,16 +88,10 @@ def _on_series(mask: Volume, visit: Visit, name: str | None) -> tuple[Series, Vo
         fitted = onto_grid(mask, series.grid)
         if fitted is not None:
             return series, fitted
-    have = "; ".join(f"{series.name!r} has {_voxels(series.grid)}" for series in candidates) or "there is none"
     raise LesionmapError(
-        f"a mask has the shape and place of a series of visit {visit.key}; this one has {_voxels(mask.grid)} "
-        f"and fits none ({have}); draw it on one of the series or resample it to one"
+        f"a mask has the shape and place of a series of visit {visit.key}; this one has {told_grid(mask.grid)} "
+        f"and fits none ({told_grids(candidates)}); draw it on one of the series or resample it to one"
     )
-
-
-def _voxels(grid: Grid) -> str:
-    spacing = " × ".join(f"{mm:.2f}" for mm in grid.spacing_mm)
-    return f"{' × '.join(str(n) for n in grid.shape)} voxels of {spacing} mm"
 
 
 def add_masks(
@@ -128,23 +124,104 @@ def add_masks(
     LesionmapError
         If no skeleton is placed, no series has these voxels, or a lesion lies in no bone or is marked already.
     """
-    if placement is None:
-        raise LesionmapError(
-            f"visit {visit.key} has no skeleton to propose sites; place it with 'lesionmap place' first"
-        )
+    placement = _placed(placement, visit)
     series, fitted = _on_series(mask, visit, series_name)
     for number, found in enumerate(annotate.lesions_from_mask(fitted), start=1):
-        sites = proposed_sites(found.lps_mm(), placement, labels)
-        if not sites:
-            middle = ", ".join(f"{x:.0f}" for x in found.lps_mm().mean(axis=0))
-            raise LesionmapError(
-                f"lesion {number} of the mask, at ({middle}) mm, lies in no bone of the placed skeleton; "
-                "correct the landmarks, or mark it by its site with --markers or --sites"
-            )
+        sites = _sites_at(found.lps_mm(), placement, labels, f"lesion {number} of the mask")
         extent = Extent(series.name, found, None, series.phase)
         _only_once(lesion_map, extent, f"lesion {number} of the mask")
         lesion_map = annotate.add_lesion(lesion_map, sites=sites, extents=[extent])
     return lesion_map
+
+
+def _placed(placement: Placement | None, visit: Visit) -> Placement:
+    if placement is None:
+        raise LesionmapError(
+            f"visit {visit.key} has no skeleton to propose sites; place it with 'lesionmap place' first"
+        )
+    return placement
+
+
+def _sites_at(
+    points_lps_mm: NDArray[np.float64], placement: Placement, labels: Volume | None, what: str
+) -> tuple[str, ...]:
+    sites = proposed_sites(points_lps_mm, placement, labels)
+    if not sites:
+        middle = ", ".join(f"{x:.0f}" for x in points_lps_mm.mean(axis=0))
+        raise LesionmapError(
+            f"{what}, at ({middle}) mm, lies in no bone of the placed skeleton; "
+            "correct the landmarks, or mark it by its site with --markers or --sites"
+        )
+    return sites
+
+
+def add_segs(
+    lesion_map: LesionMap,
+    visit: Visit,
+    placement: Placement | None,
+    segs: Sequence[ReadSeg],
+    series_name: str | None = None,
+    labels: Volume | None = None,
+) -> LesionMap:
+    """Mark the lesions of DICOM Segmentations.
+
+    Parameters
+    ----------
+    lesion_map : LesionMap
+        Left as it is.
+    visit : Visit
+        On whose series they were drawn.
+    placement : Placement or None
+        Proposes the sites of segments by other programs; those of lesionmap tell theirs.
+    segs : sequence of ReadSeg
+        From ``lesionmap.read.seg.read_seg``, in any order. The segments of one Tracking UID, over all of them, are one
+        lesion, and what several of them show of one voxel counts once; segments without one are a lesion each. A
+        lesion marked already under that track, but on other series, gets the extents.
+    series_name : str, optional
+        The series that they were drawn on; without it, those that they refer to, else the first with their voxels.
+    labels : Volume, optional
+        The bone label map of the placement.
+
+    Raises
+    ------
+    LesionmapError
+        If nothing is set, no series has the voxels of a segment, a site is neither told nor found, or a lesion is
+        marked already.
+    """
+    before = lesion_map
+    for parts in lesions_of(segs):
+        what = f"segment {parts[0][1].number} of {parts[0][0].path}"
+        extents = extents_of(parts, visit, series_name)
+        for extent in extents:
+            _only_once(before, extent, what)
+        told = parts[0][1].told
+        tracks = told.tracks if told else tuple(x for x in [parts[0][1].tracking_uid] if x)
+        host = _host(before, tracks, extents)
+        if host is not None:
+            for extent in extents:
+                lesion_map = annotate.add_extent(lesion_map, host, extent)
+            continue
+        points = np.concatenate([extent.mask.lps_mm() for extent in extents if extent.mask is not None])
+        sites = told.sites if told else _sites_at(points, _placed(placement, visit), labels, what)
+        certainty = told.certainty if told else "definite"
+        lesion_map = annotate.add_lesion(lesion_map, sites=sites, extents=extents, certainty=certainty)
+        if told or tracks:
+            lesion_map = annotate.change_lesion(lesion_map, lesion_map.lesions[-1].id, tracks=tracks)
+    return lesion_map
+
+
+def _host(lesion_map: LesionMap, tracks: Sequence[str], extents: Sequence[Extent]) -> str | None:
+    """Find the one lesion that is marked already under these tracks, to be drawn on more series."""
+    same = [lesion for lesion in lesion_map.lesions if tracks and set(lesion.tracks) == set(tracks)]
+    if len(same) != 1:
+        return None
+    drawn = {x.series for x in same[0].extents if x.mask is not None} & {x.series for x in extents}
+    if drawn:
+        raise LesionmapError(
+            f"lesion {same[0].id} of visit {lesion_map.visit} has the same track and is drawn on {', '.join(drawn)} "
+            "in another way; remove it first, or leave the file out"
+        )
+    return same[0].id
 
 
 def add_marks(

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say, there
+from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
+    from lesionmap.skeleton import Placement
+    from lesionmap.space import Volume
+    from lesionmap.visits import Visit
 
 __all__ = ["add"]
 
@@ -19,7 +23,10 @@ def add(
     visit: VisitKey,
     reader: Annotated[str, typer.Option("--reader", help="Whose marks these are.", show_default=False)],
     mask: Annotated[
-        Path | None, typer.Option("--mask", help="NIfTI on one of the visit's series; 0/1 is split.")
+        list[Path] | None,
+        typer.Option(
+            "--mask", help="NIfTI on one of the visit's series (0/1 is split), DICOM SEG, or a folder of SEGs."
+        ),
     ] = None,
     markers: Annotated[
         Path | None, typer.Option("--markers", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm,site,certainty,track,note.")
@@ -32,24 +39,23 @@ def add(
 ) -> None:
     """Add lesions and answers to a reader's map.
 
-    From a mask, from markers or from named sites.
+    From masks (--mask may be given several times), from markers or from named sites.
     """
     from lesionmap import mark
     from lesionmap.evaluate import other_maps
     from lesionmap.place import stored_labels
-    from lesionmap.read import read_mask
     from lesionmap.read.rows import read_markers, read_sites
     from lesionmap.store import Study
 
-    if sum(x is not None for x in (mask, markers, sites)) != 1:
+    if sum(bool(x) for x in (mask, markers, sites)) != 1:
         raise typer.BadParameter("exactly one of --mask, --markers and --sites is needed")
     with Study.open(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
         others = other_maps(opened, patient, visit, reader)
         bones = stored_labels(placement.labels) if placement and not sites else None
-        if mask is not None:
-            new = mark.add_masks(old, stored, placement, read_mask(there(mask)), series, bones)
+        if mask:
+            new = _masked(old, stored, placement, mask, series, bones)
         else:
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
             new = mark.add_marks(old, stored, placement, rows, others, bones)
@@ -57,6 +63,39 @@ def add(
             new = mark.accept_tracks(new, others)
         opened.save(old, new)
     _tell(old, new, others)
+
+
+def _masked(
+    lesion_map: "LesionMap",
+    visit: "Visit",
+    placement: "Placement | None",
+    paths: list[Path],
+    series: str | None,
+    bones: "Volume | None",
+) -> "LesionMap":
+    """Mark the lesions of masks: label volumes one by one, all segmentations together."""
+    from lesionmap import mark
+    from lesionmap.read import is_seg, read_mask, read_seg
+
+    files = [file for path in paths for file in _files(path)]
+    segs = [read_seg(file) for file in files if is_seg(file)]
+    for note in dict.fromkeys(seg.note for seg in segs if seg.note):
+        say(note)
+    for file in (file for file in files if not is_seg(file)):
+        lesion_map = mark.add_masks(lesion_map, visit, placement, read_mask(file), series, bones)
+    return mark.add_segs(lesion_map, visit, placement, segs, series, bones) if segs else lesion_map
+
+
+def _files(path: Path) -> list[Path]:
+    """Give the file that was named, or the segmentations in a folder."""
+    from lesionmap.read import is_seg
+
+    if not path.is_dir():
+        return [there(path)]
+    found = sorted(file for file in path.rglob("*") if file.is_file() and is_seg(file))
+    if not found:
+        raise LesionmapError(f"DICOM SEG files were expected in the folder {path}, it has none; name the files instead")
+    return found
 
 
 def _tell(old: "LesionMap", new: "LesionMap", others: "tuple[LesionMap, ...]") -> None:

@@ -1,5 +1,6 @@
 """``table``, ``compare``, ``map``, ``report``, ``export``: what a reader found, on paper."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,8 @@ from lesionmap.cli.common import (
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
+    from lesionmap.lesions import LesionMap
+    from lesionmap.visits import Patient, Visit
     from lesionmap.write import Results
 
 __all__ = ["compare", "export", "map_", "report", "table"]
@@ -136,24 +139,60 @@ def export(
     visit: VisitKey,
     output: Out,
     nifti: Annotated[bool, typer.Option("--nifti", help="A label volume for each series that has masks.")] = False,
+    seg: Annotated[bool, typer.Option("--seg", help="DICOM Segmentations on the images that were drawn on.")] = False,
+    labelmap: Annotated[
+        bool, typer.Option("--labelmap", help="With --seg: labels, small, but read by fewer programs.")
+    ] = False,
+    identified: Annotated[
+        bool,
+        typer.Option("--identified", help="With --seg: the patient's name and numbers from the images, for a PACS."),
+    ] = False,
     reader: Reader = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the masks of a visit for other programs."""
+    """Write the masks of a visit for other programs.
+
+    Pseudonymous, unless --identified asks otherwise.
+    """
     from lesionmap.evaluate import the_reader
     from lesionmap.store import Study
-    from lesionmap.write import write_nifti_labels
 
-    if not nifti:
-        raise typer.BadParameter("say what to export: --nifti")
+    if not (nifti or seg):
+        raise typer.BadParameter("say what to export: --nifti or --seg")
+    if (labelmap or identified) and not seg:
+        raise typer.BadParameter("--labelmap and --identified are for --seg")
     with Study.open(study) as opened:
-        stored = opened.visit(patient, visit)
+        who, stored = opened.patient(patient), opened.visit(patient, visit)
         lesion_map = opened.lesion_map(patient, visit, the_reader(opened, patient, reader, visit))
-    drawn = {x.series for lesion in lesion_map.lesions for x in lesion.extents if x.mask is not None}
-    if not drawn:
+    if not any(x.mask for lesion in lesion_map.lesions for x in lesion.extents):
         raise LesionmapError(f"visit {visit} has no mask to export; its lesions are marked by points or sites only")
     output.mkdir(parents=True, exist_ok=True)
-    for series in (x for x in stored.series if x.name in drawn):
-        path = output / f"{patient}_{visit}_{series.name.replace(' ', '-')}.nii.gz"
+    with busy("exporting"):
+        if seg:
+            _export_segs(who, stored, lesion_map, output, (labelmap, identified, overwrite))
+        if nifti:
+            _export_nifti(stored, lesion_map, output, overwrite=overwrite)
+
+
+def _export_segs(
+    patient: "Patient", visit: "Visit", lesion_map: "LesionMap", folder: Path, options: tuple[bool, bool, bool]
+) -> None:
+    from lesionmap.write import segmentations, write_segs
+
+    labelmap, identified, overwrite = options
+    files = segmentations(patient, visit, lesion_map, labelmap=labelmap, identified=identified)
+    for file, path in zip(files, write_segs(files, folder, overwrite=overwrite), strict=True):
+        say(f"{file.series}: {path}, {len(file.segments)} segments")
+    lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
+    for lesion, (n, series) in lost.items():
+        say(f"{lesion}: {n} voxels between the stations of {series} have no image and were left out")
+
+
+def _export_nifti(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:
+    from lesionmap.write import write_nifti_labels
+
+    drawn = {x.series for lesion in lesion_map.lesions for x in lesion.extents if x.mask is not None}
+    for series in (x for x in visit.series if x.name in drawn):
+        path = folder / f"{lesion_map.patient}_{visit.key}_{series.name.replace(' ', '-')}.nii.gz"
         image, sidecar = write_nifti_labels(lesion_map, series, path, overwrite=overwrite)
         say(f"{series.name}: {image} and {sidecar.name}")

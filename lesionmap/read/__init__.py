@@ -8,6 +8,7 @@ from lesionmap.read.blend import pixels
 from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
 from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
+from lesionmap.read.seg import is_seg, read_seg
 from lesionmap.read.stack import Refused, Stack
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "ScannedVisit",
     "Stack",
     "dry_run_json",
+    "is_seg",
     "pixels",
     "read_mask",
+    "read_seg",
     "relink",
     "scan",
     "station_pixels",

@@ -117,9 +117,9 @@ def read_mask(path: str | Any) -> Volume:
     """
     where = str(path)
     if not is_nifti(where):
-        from lesionmap.read.seg import read_seg
+        from lesionmap.read.seg import seg_volume
 
-        return read_seg(where)
+        return seg_volume(where)
     stacks = nifti_stacks(where)
     if len(stacks) != 1:
         raise LesionmapError(f"a mask of one volume was expected, {where} holds {len(stacks)}; save one of them")

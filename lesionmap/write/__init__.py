@@ -1,9 +1,10 @@
-"""Results on paper: tables, the body map, a report page, label volumes.
+"""Results on paper: tables, the body map, a report page; label volumes and DICOM for other programs.
 
 The writers take ``Results`` (``results_of``): the facts of all visits of one patient as one reader sees them, with
 counts and states computed once. Every file is written whole or not at all, and never over another one unasked.
 """
 
+from lesionmap.write.codes import SiteCodes, site_codes
 from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
@@ -13,6 +14,7 @@ from lesionmap.write.nifti import write_label_map, write_nifti_labels
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
 from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, notes
+from lesionmap.write.seg import SegFile, segmentations, write_segs
 from lesionmap.write.style import STATE_STYLE, StateStyle, segment_colour, state_style
 from lesionmap.write.tables import write_table
 
@@ -24,6 +26,8 @@ __all__ = [
     "MapDot",
     "MapPanel",
     "Results",
+    "SegFile",
+    "SiteCodes",
     "StateStyle",
     "body_map",
     "comparison_columns",
@@ -37,9 +41,12 @@ __all__ = [
     "results_of",
     "saving",
     "segment_colour",
+    "segmentations",
+    "site_codes",
     "state_style",
     "write_label_map",
     "write_nifti_labels",
     "write_report",
+    "write_segs",
     "write_table",
 ]

@@ -233,6 +233,8 @@ def _dataset(
             series_description=f"lesionmap lesions, {series.name}"[:64],
             specific_character_set="ISO_IR 192",
         )
+        if all(one.frame is None for one in slices):
+            return made
         refer(made, slices)
         return hd.seg.Segmentation.from_dataset(made, copy=False)
 

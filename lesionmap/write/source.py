@@ -1,8 +1,8 @@
 """Source images as highdicom wants them: little more than their place, and pseudonymous unless asked otherwise.
 
 highdicom copies patient, study and equipment from the source images into what it makes. So it is given stand-ins that
-hold only what may be copied. Each has a made-up SOP Instance UID, which ``refer`` replaces by the truth: this is how
-frames of multi-frame and planar files, which highdicom takes whole or not at all, are referred to one by one.
+hold only what may be copied. A frame of a multi-frame or planar file, which highdicom takes whole or not at all, is
+given as an image of its own with a made-up SOP Instance UID, which ``refer`` replaces by the truth.
 """
 
 from __future__ import annotations
@@ -68,10 +68,7 @@ def person_and_study(
 
 
 def stand_ins(person: Dataset, station: Station, slices: Sequence[SourceSlice]) -> list[Dataset]:
-    """Make a stand-in for each slice; the first holds patient and study.
-
-    Its SOP Instance UID is the number of the slice in ``slices``, for ``refer``.
-    """
+    """Make a stand-in for each slice; the first holds patient and study."""
     from pydicom.dataset import Dataset
     from pydicom.valuerep import format_number_as_ds as ds
 
@@ -80,7 +77,8 @@ def stand_ins(person: Dataset, station: Station, slices: Sequence[SourceSlice]) 
         image = Dataset(person) if number == 0 else Dataset()
         image.StudyInstanceUID = person.StudyInstanceUID
         image.SeriesInstanceUID = station.series_uid
-        image.SOPClassUID, image.SOPInstanceUID = _SECONDARY_CAPTURE, _stand_in_uid(number)
+        image.SOPClassUID = one.sop_class if one.frame is None else _SECONDARY_CAPTURE
+        image.SOPInstanceUID = one.sop_uid if one.frame is None else _stand_in_uid(number)
         image.Columns, image.Rows = station.grid.shape[:2]
         image.PixelSpacing = [ds(mm) for mm in one.spacing]
         if station.frame_uid:
@@ -105,23 +103,21 @@ def _stand_in_uid(number: int) -> str:
 
 def refer(made: Dataset, slices: Sequence[SourceSlice]) -> None:
     """Make every reference to a stand-in one to the slice that it stands for, frame number included."""
-    truth = {_stand_in_uid(number): one for number, one in enumerate(slices)}
+    truth = {_stand_in_uid(number): one for number, one in enumerate(slices) if one.frame is not None}
     for group in made.PerFrameFunctionalGroupsSequence:
         for derivation in group.DerivationImageSequence:
-            _replace(derivation.SourceImageSequence, truth, frames=True)
+            _replace(derivation.SourceImageSequence, truth)
     made.SourceImageSequence = _merged(made.SourceImageSequence, truth, frames=True)
     for series in made.ReferencedSeriesSequence:
         series.ReferencedInstanceSequence = _merged(series.ReferencedInstanceSequence, truth, frames=False)
 
 
-def _replace(items: Iterable[Dataset], truth: Mapping[str, SourceSlice], *, frames: bool) -> None:
+def _replace(items: Iterable[Dataset], truth: Mapping[str, SourceSlice]) -> None:
     """Replace the references of items, which several frames may share: those that are true already are left."""
     for item in items:
         one = truth.get(item.ReferencedSOPInstanceUID)
-        if one is None:
-            continue
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.sop_class, one.sop_uid
-        if frames and one.frame is not None:
+        if one is not None:
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.sop_class, one.sop_uid
             item.ReferencedFrameNumber = one.frame
 
 
