@@ -62,6 +62,7 @@ def box(visit: Visit, name: str, low: tuple[int, ...], high: tuple[int, ...]) ->
 def rich_map(visit: Visit) -> LesionMap:
     """Make a map with all kinds of extents, sites, certainties and answers."""
     stir, t1, front, back = (series.name for series in visit.series)
+    small = Extent(stir, box(visit, stir, (4, 0, 0), (7, 2, 2)))
     both = box(visit, stir, (1, 6, 1), (4, 14, 4))
     flat = Mask.united([box(visit, front, (2, 3, 0), (7, 9, 1)), box(visit, front, (9, 20, 0), (11, 21, 1))])
     said = Attributes(soft_tissue_oedema=True, painful=False, biopsied=True, appearance="mixed")
@@ -80,9 +81,19 @@ def rich_map(visit: Visit) -> LesionMap:
         ),
         Lesion("L3", ("ankle.left",), "equivocal", (), (Extent(back, box(visit, back, (1, 1, 0), (4, 5, 1))),)),
         Lesion("L4", ("vertebra_T7.body.midline",), "normal_variant", ("2.25.14",)),
-        Lesion("L9", ("ilium.sacroiliac.right",), "probable", ("2.25.15",), (Extent(stir, box(visit, stir, (4, 0, 0), (7, 2, 2))),)),
+        Lesion(
+            "L9",
+            ("ilium.sacroiliac.right",),
+            "probable",
+            ("2.25.15",),
+            (Extent(stir, box(visit, stir, (4, 0, 0), (7, 2, 2))),),
+        ),
     )
-    answers = (Answer("2.25.98", "resolved", "gone"), Answer("2.25.99", "not_imaged"), Answer("2.25.97", "cannot_judge"))
+    answers = (
+        Answer("2.25.98", "resolved", "gone"),
+        Answer("2.25.99", "not_imaged"),
+        Answer("2.25.97", "cannot_judge"),
+    )
     return LesionMap(PATIENT.id, visit.key, "Dr. O'Brien", lesions, answers, signed=True, used=12)
 
 

@@ -9,7 +9,9 @@ gives the same LesionMap back. Numbers are computed ones; what is not known is l
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +19,12 @@ import numpy as np
 from lesionmap import __version__
 from lesionmap.annotate import new_track
 from lesionmap.errors import LesionmapError
+from lesionmap.read import srterms as terms
+from lesionmap.read.regions import region_polygons
 from lesionmap.read.source import source_header
-from lesionmap.write import terms
 from lesionmap.write.files import saving
-from lesionmap.write.regions import region_polygons
 from lesionmap.write.rows import is_read
+from lesionmap.write.seg import write_segs
 from lesionmap.write.source import person_and_study
 from lesionmap.write.srgroups import Part, Told, answer_groups, lesion_groups, summary
 from lesionmap.write.srtree import (
@@ -38,7 +41,6 @@ from lesionmap.write.srtree import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from pydicom.dataset import Dataset
 
@@ -109,25 +111,29 @@ def report_sr(
     return document
 
 
-def write_sr(report: Dataset, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a structured report.
+def write_sr(report: Dataset, path: str | Path, *, segs: Sequence[SegFile] = (), overwrite: bool = False) -> None:
+    """Write a structured report and the Segmentations that it refers to into one folder, all or none.
 
     Parameters
     ----------
     report : Dataset
         From ``report_sr``.
     path : path-like
-        Of the file.
+        Of the report's file.
+    segs : sequence of SegFile
+        Those the report was made with; they are written beside it under their own names.
     overwrite : bool
-        Whether an existing file may be replaced.
+        Whether existing files may be replaced.
 
     Raises
     ------
     LesionmapError
-        If the file exists or cannot be written.
+        If a file exists or cannot be written.
     """
-    with saving(path, overwrite=overwrite) as temporary:
+    with saving(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they hold header values, which may name people
         report.save_as(temporary, enforce_file_format=True)
+        write_segs(segs, Path(path).parent, overwrite=overwrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +155,16 @@ def _check_tracks(facts: VisitFacts) -> None:
     tracks += [answer.track for answer in facts.lesion_map.answers]
     for track in tracks:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)+", track) or len(track) > 64:
-            raise LesionmapError(f"a track is a DICOM UID (64 digits and dots at most), got {track!r}; give it a new one")
+            raise LesionmapError(
+                f"a track is a DICOM UID (64 digits and dots at most), got {track!r}; give it a new one"
+            )
 
 
 def _images(facts: VisitFacts, segs: Sequence[SegFile]) -> dict[str, list[_Images]]:
     """List the DICOM images of the Series on which something is marked, by name of the Series."""
     marked = {x.series for lesion in facts.lesion_map.lesions for x in lesion.extents} | {seg.series for seg in segs}
     return {
-        series.name: [
-            _Images(series, station, str(source_header(station).SOPClassUID)) for station in series.stations
-        ]
+        series.name: [_Images(series, station, str(source_header(station).SOPClassUID)) for station in series.stations]
         for series in facts.visit.series
         if series.name in marked and all(station.series_uid for station in series.stations)
     }
@@ -319,7 +325,7 @@ def _person(
     for series in (*marked, *of_images):
         return person_and_study(results.patient, visit, series, series.stations[0], identified=identified)
     raise LesionmapError(
-        f"a DICOM SR belongs to a study of DICOM images, visit {visit.key} has none; write a table or the report instead"
+        f"a DICOM SR belongs to a study of DICOM images, visit {visit.key} has none; write a table or a report instead"
     )
 
 

@@ -7,11 +7,11 @@ from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from lesionmap.annotate import new_track
+from lesionmap.read import srterms as terms
+from lesionmap.read.srtree import kept
 from lesionmap.skeleton import Group, known
-from lesionmap.write import terms
 from lesionmap.write.codes import site_codes
-from lesionmap.write.srtree import code_item, container, kept, number_item, text_item, uid_item
+from lesionmap.write.srtree import code_item, container, number_item, text_item, uid_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,6 @@ distinct code is encoded once, and pydicom writes them as they are, as it does w
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,14 +25,12 @@ __all__ = [
     "code_item",
     "container",
     "image_item",
-    "kept",
     "number_item",
     "person_item",
     "plain_item",
     "point_item",
     "reference",
     "region_item",
-    "restored",
     "text_item",
     "uid_item",
 ]
@@ -43,27 +40,6 @@ _RELATIONSHIP, _VALUE_TYPE, _NAME = 0x0040A010, 0x0040A040, 0x0040A043
 _TEXT, _UID, _PERSON, _CODE, _MEASURED = 0x0040A160, 0x0040A124, 0x0040A123, 0x0040A168, 0x0040A300
 _CONTENT, _TEMPLATE, _CONTINUITY = 0x0040A730, 0x0040A504, 0x0040A050
 _REFERENCED, _GRAPHIC, _GRAPHIC_TYPE, _FRAME_UID = 0x00081199, 0x00700022, 0x00700023, 0x30060024
-
-
-def kept(text: str) -> str:
-    """Give a text in a form that DICOM keeps to the last character; ``restored`` gives it back.
-
-    DICOM drops blanks at the end and has no use for most control characters: such a text becomes a JSON string.
-
-    Examples
-    --------
-    >>> kept("left ankle"), kept("left ankle ")
-    ('left ankle', '"left ankle "')
-    """
-    safe = text == text.rstrip(" \0") and not text.startswith('"')
-    if text and safe and all(x.isprintable() or x in "\n\t" for x in text):
-        return text
-    return json.dumps(text)
-
-
-def restored(text: str) -> str:
-    """Undo ``kept``."""
-    return str(json.loads(text)) if text.startswith('"') and text.endswith('"') and len(text) > 1 else text
 
 
 def plain_item(*elements: DataElement | RawDataElement) -> Dataset:
@@ -78,7 +54,7 @@ def plain_item(*elements: DataElement | RawDataElement) -> Dataset:
 def container(
     name: Code, children: Sequence[Dataset], *, template: str = "", relationship: str = "CONTAINS"
 ) -> Dataset:
-    """Make a CONTAINER; ``template`` is the number of its template in PS3.16, ``relationship`` is empty for the root."""
+    """Make a CONTAINER; ``template`` is its number in PS3.16, ``relationship`` is empty for the root."""
     elements = [*_head(relationship, "CONTAINER", name), _raw(_CONTINUITY, "CS", "SEPARATE"), _children(children)]
     if template:
         identifier = plain_item(_raw(0x00080105, "CS", "DCMR"), _raw(0x0040DB00, "CS", template))
