@@ -39,7 +39,11 @@ def dicom_visit(folder: Path) -> Visit:
     low = replace(top, lps_from_voxel=matrix)
     for n, (where, echo, name) in enumerate(((top, "60", "STIR cor"), (low, "60", "STIR cor"), (top, "9", "T1 cor"))):
         frame = f"1.2.826.0.1.99.5.{n // 2}"
-        words = {"SeriesDescription": name, "EchoTime": echo, "SeriesInstanceUID": f"1.2.826.0.1.99.2.{n}"}
+        words: dict[str, Any] = {
+            "SeriesDescription": name,
+            "EchoTime": echo,
+            "SeriesInstanceUID": f"1.2.826.0.1.99.2.{n}",
+        }
         df.write_series(folder / f"mr{n}", df.noise(where, n), seed=n, FrameOfReferenceUID=frame, **words, **tags)
     frames = np.random.default_rng(9).integers(0, 200, (2, 31, 13)).astype(np.uint16)
     views = [{"StartAngle": 0}, {"StartAngle": 180}]
@@ -86,7 +90,7 @@ def rich_map(visit: Visit) -> LesionMap:
             ("ilium.sacroiliac.right",),
             "probable",
             ("2.25.15",),
-            (Extent(stir, box(visit, stir, (4, 0, 0), (7, 2, 2))),),
+            (small,),
         ),
     )
     answers = (

@@ -18,12 +18,13 @@ from lesionmap.read.srtree import Number, same
 from lesionmap.skeleton import Code, Group, Site, groups, known, sites
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lesionmap.lesions import Extent
     from lesionmap.read.srtree import Item
     from lesionmap.visits import Visit
+    from lesionmap.write.codes import SiteCodes
 
 __all__ = ["coded_site", "foreign_lesions"]
 
@@ -55,7 +56,8 @@ def foreign_lesions(path: Path, found: Sequence[Item], visit: Visit) -> tuple[tu
     by_track: dict[str, list[Item]] = {}
     for n, group in enumerate(found):
         by_track.setdefault(group.value_of(terms.TRACKING_UID) or f"group {n + 1}", []).append(group)
-    lesions, remarks = [], []
+    lesions: list[Lesion] = []
+    remarks: list[str] = []
     for track, own in by_track.items():
         sites_told = tuple(dict.fromkeys(site for group in own for site in _sites(group)))
         extents = _extents(path, own, visit) if visit.series else ()
@@ -130,7 +132,7 @@ def _same_side(one: Code | None, other: Code | None) -> bool:
 
 
 @cache
-def _coded():
+def _coded() -> Mapping[str, SiteCodes]:
     """Give the codes of every site and group that has codes of its own."""
     from lesionmap.write.codes import site_codes
 

@@ -8,7 +8,7 @@ merged, the reader's own word) is of the private scheme ``99LESIONMAP``, which t
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from lesionmap.skeleton import Code
 
@@ -160,7 +160,7 @@ ATTRIBUTES: Mapping[str, Code] = MappingProxyType(
 """Attributes that are yes or no, by their name in ``Attributes``."""
 YES_NO: Mapping[str, Code] = MappingProxyType({"yes": _sct("373066001", "Yes"), "no": _sct("373067005", "No")})
 APPEARANCE = _ours("appearance", "appearance")
-APPEARANCES: Mapping[str, Code] = _same(("lytic", "sclerotic", "mixed"))
+APPEARANCES: Mapping[Literal["lytic", "sclerotic", "mixed"], Code] = _same(("lytic", "sclerotic", "mixed"))
 NOTE = _ours("note", "note")
 ANSWER = _ours("answer", "answer for a lesion that is not marked in this visit")
 VERDICTS: Mapping[Verdict, Code] = _same(("resolved", "not_imaged", "cannot_judge"))
@@ -178,7 +178,9 @@ STATES: Mapping[State, Code] = MappingProxyType(
         "new": _sct("7147002", "New"),
         "first_seen": _ours("first_seen", "first seen; not known whether it is new"),
         "recurrent": _ours("recurrent", "recurrent after it was resolved"),
-        **CHANGES,
+        "improved": CHANGES["improved"],
+        "persistent": CHANGES["persistent"],
+        "worsened": CHANGES["worsened"],
         "resolved": _ours("resolved", "resolved"),
         "not_imaged": _ours("not_imaged", "not imaged"),
         "cannot_judge": _ours("cannot_judge", "cannot judge"),

@@ -287,7 +287,7 @@ def _document(
     from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, generate_uid
 
     person = _person(results, facts, images, identified=identified)
-    document = hd.SOPClass(
+    document: Dataset = hd.SOPClass(
         person.StudyInstanceUID,
         generate_uid(),
         _SERIES_NUMBER,

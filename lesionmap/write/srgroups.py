@@ -95,7 +95,7 @@ def summary(told: Told) -> Dataset:
         (terms.N_BONES_PART, part.bones),
         (terms.N_SITES_PART, part.sites),
     )
-    notes = [x for x in (*lesion_map.lesions, *lesion_map.answers) if x.note]
+    notes = [note for note in (*(x.note for x in lesion_map.lesions), *(x.note for x in lesion_map.answers)) if note]
     items = [text_item(terms.RULE, told.results.rule.sentence)]
     items += [number_item(name, number, terms.ONE) for name, number in numbers]
     items += [
