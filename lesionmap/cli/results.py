@@ -156,6 +156,7 @@ def export(
     """
     from lesionmap.evaluate import the_reader
     from lesionmap.store import Study
+    from lesionmap.write.drawn import drawn_series
 
     if not (nifti or seg):
         raise typer.BadParameter("say what to export: --nifti or --seg")
@@ -164,7 +165,7 @@ def export(
     with Study.open(study) as opened:
         who, stored = opened.patient(patient), opened.visit(patient, visit)
         lesion_map = opened.lesion_map(patient, visit, the_reader(opened, patient, reader, visit))
-    if not any(x.mask for lesion in lesion_map.lesions for x in lesion.extents):
+    if not drawn_series(lesion_map):
         raise LesionmapError(f"visit {visit} has no mask to export; its lesions are marked by points or sites only")
     output.mkdir(parents=True, exist_ok=True)
     with busy("exporting"):
@@ -178,11 +179,15 @@ def _export_segs(
     patient: "Patient", visit: "Visit", lesion_map: "LesionMap", folder: Path, options: tuple[bool, bool, bool]
 ) -> None:
     from lesionmap.write import segmentations, write_segs
+    from lesionmap.write.drawn import drawn_series
 
     labelmap, identified, overwrite = options
     files = segmentations(patient, visit, lesion_map, labelmap=labelmap, identified=identified)
     for file, path in zip(files, write_segs(files, folder, overwrite=overwrite), strict=True):
         say(f"{file.series}: {path}, {len(file.segments)} segments")
+    written = {file.series for file in files}
+    for name in sorted(drawn_series(lesion_map) - written):
+        say(f"{name}: read from NIfTI, no DICOM images to lay segments on; export it with --nifti")
     lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
     for lesion, (n, series) in lost.items():
         say(f"{lesion}: {n} voxels between the stations of {series} have no image and were left out")
@@ -190,8 +195,9 @@ def _export_segs(
 
 def _export_nifti(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:
     from lesionmap.write import write_nifti_labels
+    from lesionmap.write.drawn import drawn_series
 
-    drawn = {x.series for lesion in lesion_map.lesions for x in lesion.extents if x.mask is not None}
+    drawn = drawn_series(lesion_map)
     for series in (x for x in visit.series if x.name in drawn):
         path = folder / f"{lesion_map.patient}_{visit.key}_{series.name.replace(' ', '-')}.nii.gz"
         image, sidecar = write_nifti_labels(lesion_map, series, path, overwrite=overwrite)

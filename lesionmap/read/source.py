@@ -36,7 +36,7 @@ class SourceSlice:
     orientation: tuple[float, ...] = ()
     """Cosines of the rows, then of the columns; empty for a planar view."""
     spacing: tuple[float, ...] = ()
-    """Between rows, between columns, mm."""
+    """Between rows, between columns, mm; empty for a planar view."""
     thickness_mm: float | None = None
 
 
@@ -71,8 +71,7 @@ def source_slices(station: Station, wanted: Iterable[int], *, projection: bool =
             headers[file.path] = _header(file, station)
         header = headers[file.path]
         if projection:
-            spacing = station.grid.spacing_mm
-            found[k] = SourceSlice(header.sop_class, header.uid, (index or 0) + 1, spacing=(spacing[1], spacing[0]))
+            found[k] = SourceSlice(header.sop_class, header.uid, (index or 0) + 1)
             continue
         if file.path not in frames:
             frames[file.path] = list(enhanced_frames(header)) if is_enhanced(header) else [classic_frame(header)]

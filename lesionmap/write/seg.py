@@ -23,7 +23,7 @@ from lesionmap.write.drawn import drawn_masks, drawn_series
 from lesionmap.write.files import saving
 from lesionmap.write.segments import segment_description
 from lesionmap.write.source import person_and_study, refer, stand_ins
-from lesionmap.write.stacks import stacks_of
+from lesionmap.write.stacks import from_nifti, stacks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,8 +69,8 @@ def segmentations(
     patient, visit : Patient, Visit
         Whose map it is; the headers of the images are read where the visit's Series say that they are.
     lesion_map : LesionMap
-        Lesions without a mask have no segment. A lesion over a station seam has one in the object of each station,
-        with the same Tracking UID.
+        Lesions without a mask have no segment, and neither have those drawn on a Series read from NIfTI. A lesion over
+        a station seam has one in the object of each station, with the same Tracking UID.
     labelmap : bool
         Write labels (SOP class Label Map Segmentation, RLE), much smaller but read by fewer programs, in place of one
         bit a voxel for each segment. Lesions must not overlap.
@@ -86,19 +86,21 @@ def segmentations(
     Raises
     ------
     LesionmapError
-        If no mask is drawn, the images are NIfTI, have no frame of reference or are gone, or lesions overlap in
+        If no mask is drawn, all images are NIfTI, some have no frame of reference or are gone, or lesions overlap in
         labels.
     """
     drawn = drawn_series(lesion_map)
     if not drawn:
         raise LesionmapError(f"visit {visit.key} has no mask to export; its lesions are marked by points or sites only")
+    wanted = [visit.series_named(name) for name in drawn]
+    dicom = [series for series in visit.series if series in wanted and not from_nifti(series)]
+    if not dicom:
+        raise LesionmapError(
+            f"a DICOM SEG lies on DICOM images, {', '.join(repr(one.name) for one in wanted)} of visit {visit.key} was "
+            "read from NIfTI; export it with --nifti"
+        )
     request = _Request(patient, visit, lesion_map.reader, labelmap, identified)
-    made: list[SegFile] = []
-    for name in drawn:
-        visit.series_named(name)
-    for series in (one for one in visit.series if one.name in drawn):
-        made += _of_series(request, series, lesion_map)
-    return tuple(made)
+    return tuple(file for series in dicom for file in _of_series(request, series, lesion_map))
 
 
 def write_segs(files: Sequence[SegFile], folder: str | Path, *, overwrite: bool = False) -> tuple[Path, ...]:
@@ -233,6 +235,8 @@ def _dataset(
             series_description=f"lesionmap lesions, {series.name}"[:64],
             specific_character_set="ISO_IR 192",
         )
+        if series.projection:  # no position tells the directions; those of a view that is not told are not known
+            made.PatientOrientation = list(stack.grid.letters[:2]) if series.plane else None
         if all(one.frame is None for one in slices):
             return made
         refer(made, slices)

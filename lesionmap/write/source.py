@@ -23,6 +23,7 @@ __all__ = ["person_and_study", "refer", "stand_ins"]
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
+_PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 _NEEDED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"),
     *("AccessionNumber", "ReferringPhysicianName"),
@@ -80,14 +81,14 @@ def stand_ins(person: Dataset, station: Station, slices: Sequence[SourceSlice]) 
         image.SOPClassUID = one.sop_class if one.frame is None else _SECONDARY_CAPTURE
         image.SOPInstanceUID = one.sop_uid if one.frame is None else _stand_in_uid(number)
         image.Columns, image.Rows = station.grid.shape[:2]
-        image.PixelSpacing = [ds(mm) for mm in one.spacing]
         if station.frame_uid:
             image.FrameOfReferenceUID = station.frame_uid
         elif number == 0:
             image.pop("FrameOfReferenceUID", None)
-        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices"):
+        for keyword in _PLACE:
             image.pop(keyword, None)
-        if one.position:
+        if one.position:  # without one, highdicom cannot read pixel measures back: the view is that of its source
+            image.PixelSpacing = [ds(mm) for mm in one.spacing]
             image.ImagePositionPatient = [ds(mm) for mm in one.position]
             image.ImageOrientationPatient = [ds(cosine) for cosine in slices[0].orientation]
             step = station.grid.spacing_mm[2]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lesionmap.space import Grid
     from lesionmap.visits import Series, Station
 
-__all__ = ["SourceStack", "stacks_of"]
+__all__ = ["SourceStack", "from_nifti", "stacks_of"]
 
 _ON_LATTICE = 0.05
 """Voxels by which slices may be off the lattice of the others and still stand on one stack with them."""
@@ -56,18 +56,19 @@ class SourceStack:
         return [found[k] for k in slices]
 
 
+def from_nifti(series: Series) -> bool:
+    """Say whether a Series was read from NIfTI, and so has no DICOM images to lay anything on."""
+    return not all(station.series_uid for station in series.stations)
+
+
 def stacks_of(series: Series) -> tuple[SourceStack, ...]:
     """Part the stations of a Series into stacks, in the order of the stations.
 
     Raises
     ------
     LesionmapError
-        If the images are no DICOM files, or do not say in which frame of reference they lie.
+        If the images do not say in which frame of reference they lie.
     """
-    if not all(station.series_uid for station in series.stations):
-        raise LesionmapError(
-            f"a DICOM SEG lies on DICOM images, series {series.name!r} was read from NIfTI; export it with --nifti"
-        )
     if not series.projection and not all(station.frame_uid for station in series.stations):
         raise LesionmapError(
             f"a DICOM SEG needs the Frame of Reference UID of its images, those of series {series.name!r} have none; "
