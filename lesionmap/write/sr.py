@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from lesionmap.compare import VisitFacts
-    from lesionmap.lesions import Extent, Lesion
+    from lesionmap.lesions import Extent, Lesion, Mask
     from lesionmap.visits import Series, Station, Visit
     from lesionmap.write.results import Results
     from lesionmap.write.seg import SegFile
@@ -181,10 +181,13 @@ def _parts(
             marker = _marker(extent, series, images.get(series.name, ()))
             parts.append(Part("1501", marker, number))
             continue
-        if series.projection:
-            references = _regions(lesion, extent, images.get(series.name, ()))
-        else:
-            references = _segments(lesion, extent, segs)
+        own = images.get(series.name)
+        if not own:
+            raise LesionmapError(
+                f"a DICOM SR points to DICOM images, series {series.name!r} on which lesion {lesion.id} is drawn was "
+                "read from NIfTI; export it with --nifti"
+            )
+        references = _regions(extent.mask, own[0]) if series.projection else _segments(lesion, extent, segs)
         template = "1410" if series.projection else "1411"
         parts += [Part(template, one, number, first=n == 0) for n, one in enumerate(references)]
     return tuple(parts) or (Part("1501"),)
@@ -212,16 +215,9 @@ def _segments(lesion: Lesion, extent: Extent, segs: Sequence[SegFile]) -> list[t
     ]
 
 
-def _regions(lesion: Lesion, extent: Extent, images: Sequence[_Images]) -> list[tuple[Dataset, ...]]:
+def _regions(mask: Mask, images: _Images) -> list[tuple[Dataset, ...]]:
     """Draw a mask on a planar view as closed lines, one for each part that hangs together."""
-    if not images or extent.mask is None:
-        raise LesionmapError(
-            f"a region of a DICOM SR lies on a DICOM image, series {extent.series!r} (lesion {lesion.id}) was read "
-            "from NIfTI; export it with --nifti"
-        )
-    return [
-        (region_item(terms.REGION, "POLYLINE", points, _view(images[0])),) for points in region_polygons(extent.mask)
-    ]
+    return [(region_item(terms.REGION, "POLYLINE", points, _view(images)),) for points in region_polygons(mask)]
 
 
 def _view(images: _Images) -> Dataset:
