@@ -30,11 +30,13 @@ from lesionmap.write.srgroups import Part, Told, answer_groups, lesion_groups, s
 from lesionmap.write.srtree import (
     code_item,
     container,
+    evidence_elements,
     image_item,
     person_item,
     point_item,
-    reference,
+    put_elements,
     region_item,
+    root_elements,
     text_item,
     uid_item,
 )
@@ -105,9 +107,9 @@ def report_sr(
     found = [container(terms.MEASUREMENTS, groups)] if groups else []
     head = [*_context(results.reader), _procedure(facts.visit), *_library(images)]
     document = _document(results, facts, images, identified=identified)
-    root = container(terms.REPORT, [*head, *found, summary(told)], template="1500", relationship="")
-    document.update(root)
-    _add_evidence(document, [*_references(images), *_segment_references(segs)])
+    put_elements(document, root_elements(terms.REPORT, [*head, *found, summary(told)], "1500"))
+    references = [*_references(images), *_segment_references(segs)]
+    put_elements(document, evidence_elements(document.StudyInstanceUID, references))
     return document
 
 
@@ -193,7 +195,7 @@ def _parts(
     return tuple(parts) or (Part("1501"),)
 
 
-def _segments(lesion: Lesion, extent: Extent, segs: Sequence[SegFile]) -> list[tuple[Dataset, ...]]:
+def _segments(lesion: Lesion, extent: Extent, segs: Sequence[SegFile]) -> list[tuple[bytes, ...]]:
     """Refer to the segments of a mask, one in each station that it reaches."""
     own = [seg for seg in segs if seg.series == extent.series and lesion.id in seg.segments]
     if not own:
@@ -204,10 +206,7 @@ def _segments(lesion: Lesion, extent: Extent, segs: Sequence[SegFile]) -> list[t
     return [
         (
             image_item(
-                str(seg.dataset.SOPClassUID),
-                str(seg.dataset.SOPInstanceUID),
-                terms.SEGMENT,
-                segment=seg.segments[lesion.id],
+                (seg.dataset.SOPClassUID, seg.dataset.SOPInstanceUID), terms.SEGMENT, segment=seg.segments[lesion.id]
             ),
             uid_item(terms.SEGMENT_SERIES, seg.series_uid),
         )
@@ -215,19 +214,19 @@ def _segments(lesion: Lesion, extent: Extent, segs: Sequence[SegFile]) -> list[t
     ]
 
 
-def _regions(mask: Mask, images: _Images) -> list[tuple[Dataset, ...]]:
+def _regions(mask: Mask, images: _Images) -> list[tuple[bytes, ...]]:
     """Draw a mask on a planar view as closed lines, one for each part that hangs together."""
     return [(region_item(terms.REGION, "POLYLINE", points, _view(images)),) for points in region_polygons(mask)]
 
 
-def _view(images: _Images) -> Dataset:
+def _view(images: _Images) -> bytes:
     """Refer to the planar view, a frame of its file."""
     file = images.station.files[0]
     frame = file.frames[0] + 1 if file.frames else None
-    return image_item(images.sop_class, file.uid, terms.REGION_IMAGE, frame=frame, relationship="SELECTED FROM")
+    return image_item((images.sop_class, file.uid), terms.REGION_IMAGE, frame=frame, relationship="SELECTED FROM")
 
 
-def _marker(extent: Extent, series: Series, images: Sequence[_Images]) -> tuple[Dataset, ...]:
+def _marker(extent: Extent, series: Series, images: Sequence[_Images]) -> tuple[bytes, ...]:
     """Show other programs where a marker lies, as far as the images say in which frame of reference."""
     if extent.marker_lps_mm is None or not images:
         return ()
@@ -239,7 +238,7 @@ def _marker(extent: Extent, series: Series, images: Sequence[_Images]) -> tuple[
     return (point_item(terms.MARKER, extent.marker_lps_mm, frame_uid),) if frame_uid else ()
 
 
-def _context(reader: str) -> list[Dataset]:
+def _context(reader: str) -> list[bytes]:
     """Say in which language, by whom and with what program the visit was read."""
     say = "HAS OBS CONTEXT"
     return [
@@ -252,26 +251,26 @@ def _context(reader: str) -> list[Dataset]:
     ]
 
 
-def _procedure(visit: Visit) -> Dataset:
+def _procedure(visit: Visit) -> bytes:
     """Name what was done; of several kinds of imaging no more than that."""
     codes = {terms.PROCEDURES.get(series.modality, terms.OTHER_PROCEDURE) for series in visit.series}
     code = codes.pop() if len(codes) == 1 else terms.OTHER_PROCEDURE
     return code_item(terms.PROCEDURE, code, relationship="HAS CONCEPT MOD")
 
 
-def _library(images: Mapping[str, Sequence[_Images]]) -> list[Dataset]:
+def _library(images: Mapping[str, Sequence[_Images]]) -> list[bytes]:
     """List the images on which something is marked; what they share is said once for each station."""
     groups = [_library_group(one) for some in images.values() for one in some]
     return [container(terms.LIBRARY, groups)] if groups else []
 
 
-def _library_group(images: _Images) -> Dataset:
+def _library_group(images: _Images) -> bytes:
     say = "HAS ACQ CONTEXT"
     modality = terms.MODALITIES.get(images.series.modality, terms.OTHER_MODALITY)
     shared = [code_item(terms.MODALITY, modality, relationship=say)]
     if images.station.frame_uid:
         shared.append(uid_item(terms.FRAME_OF_REFERENCE, images.station.frame_uid, relationship=say))
-    return container(terms.LIBRARY_GROUP, [*shared, *(image_item(images.sop_class, uid) for uid in images.uids)])
+    return container(terms.LIBRARY_GROUP, [*shared, *(image_item((images.sop_class, uid)) for uid in images.uids)])
 
 
 def _document(
@@ -280,6 +279,7 @@ def _document(
     """Make the document without its content: whose it is, of which study, and what kind of report."""
     import highdicom as hd
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
+    from pydicom.charset import convert_encodings
     from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, generate_uid
 
     person = _person(results, facts, images, identified=identified)
@@ -306,6 +306,10 @@ def _document(
     document.copy_patient_and_study_information(person)
     document.CompletionFlag = "COMPLETE" if facts.lesion_map.signed else "PARTIAL"
     document.VerificationFlag = "UNVERIFIED"
+    # All of it is in the form of the file: pydicom then writes what is encoded as it is, and does not go through it.
+    document.set_original_encoding(
+        is_implicit_vr=False, is_little_endian=True, character_encoding=convert_encodings("ISO_IR 192")
+    )
     document.PerformedProcedureCodeSequence = []
     document.ReferencedPerformedProcedureStepSequence = []
     return document
@@ -337,28 +341,3 @@ def _segment_references(segs: Sequence[SegFile]) -> Iterable[tuple[str, str, str
     for seg in segs:
         made = seg.dataset
         yield made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPClassUID, made.SOPInstanceUID
-
-
-def _add_evidence(document: Dataset, references: Iterable[tuple[str, str, str, str]]) -> None:
-    """List what the content refers to, by study and series: its own study, and others apart."""
-    from pydicom.dataset import Dataset
-
-    found: dict[str, dict[str, dict[str, str]]] = {}
-    for study, series, sop_class, uid in references:
-        found.setdefault(study, {}).setdefault(series, {})[uid] = sop_class
-    for study, its_series in found.items():
-        item = Dataset()
-        item.StudyInstanceUID = study
-        item.ReferencedSeriesSequence = [_series_item(uid, objects) for uid, objects in its_series.items()]
-        own = study == document.StudyInstanceUID
-        keyword = "CurrentRequestedProcedureEvidenceSequence" if own else "PertinentOtherEvidenceSequence"
-        setattr(document, keyword, [*document.get(keyword, []), item])
-
-
-def _series_item(series_uid: str, objects: Mapping[str, str]) -> Dataset:
-    from pydicom.dataset import Dataset
-
-    made = Dataset()
-    made.SeriesInstanceUID = series_uid
-    made.ReferencedSOPSequence = [reference(sop_class, uid) for uid, sop_class in objects.items()]
-    return made

@@ -16,8 +16,6 @@ from lesionmap.write.srtree import code_item, container, number_item, text_item,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pydicom.dataset import Dataset
-
     from lesionmap.compare import Change, TrackCourse, VisitFacts
     from lesionmap.lesions import Answer, Extent, Lesion
     from lesionmap.measure import Measurement
@@ -35,7 +33,7 @@ class Part:
 
     template: str
     """Number of the template: 1410 planar, 1411 volume, 1501 no region."""
-    references: tuple[Dataset, ...] = ()
+    references: tuple[bytes, ...] = ()
     """Content items of the segment, the region or the marker."""
     extent: int | None = None
     """Number of the Extent in its lesion, from 1; None: nothing is drawn on any Series."""
@@ -56,7 +54,7 @@ class Told:
     with_notes: bool
 
 
-def lesion_groups(told: Told, lesion: Lesion) -> list[Dataset]:
+def lesion_groups(told: Told, lesion: Lesion) -> list[bytes]:
     """Make the groups of a lesion, all under its first track; the first one says what holds for the whole lesion."""
     name, coded = f"{lesion.id} {known(lesion.sites[0]).name}", _finding(lesion.sites)
     groups = []
@@ -70,7 +68,7 @@ def lesion_groups(told: Told, lesion: Lesion) -> list[Dataset]:
     return groups
 
 
-def answer_groups(told: Told) -> list[Dataset]:
+def answer_groups(told: Told) -> list[bytes]:
     """Make a group for each track that is not marked in this visit: what the reader answered, else its state."""
     key = told.facts.visit.key
     answers = {answer.track: answer for answer in told.facts.lesion_map.answers}
@@ -80,7 +78,7 @@ def answer_groups(told: Told) -> list[Dataset]:
     return [_answer_group(told, track, answers.get(track), courses.get(track)) for track in tracks]
 
 
-def summary(told: Told) -> Dataset:
+def summary(told: Told) -> bytes:
     """Make the container of what holds for the whole visit: the counts and their rule, and how it was written.
 
     It is no measurement group: other programs would take it for a lesion.
@@ -109,7 +107,7 @@ def summary(told: Told) -> Dataset:
     return container(terms.EVALUATIONS, items)
 
 
-def _group(told: Told, template: str, tracking: tuple[str, str], items: Sequence[Dataset]) -> Dataset:
+def _group(told: Told, template: str, tracking: tuple[str, str], items: Sequence[bytes]) -> bytes:
     """Make a measurement group; its tracking identifier and UID, and its time point, stand before all else."""
     key = told.facts.visit.key
     context = [
@@ -121,7 +119,7 @@ def _group(told: Told, template: str, tracking: tuple[str, str], items: Sequence
     return container(terms.GROUP, [*context, *items], template=template)
 
 
-def _finding(names: Sequence[str]) -> list[Dataset]:
+def _finding(names: Sequence[str]) -> list[bytes]:
     """Give the finding and its sites as codes, for other programs."""
     items = [code_item(terms.FINDING, terms.LESION)]
     for name in names:
@@ -134,12 +132,12 @@ def _finding(names: Sequence[str]) -> list[Dataset]:
     return items
 
 
-def _named(names: Sequence[str]) -> list[Dataset]:
+def _named(names: Sequence[str]) -> list[bytes]:
     """Give the sites by their own names, for lesionmap: many share their codes."""
     return [text_item(terms.SITE_GROUP if isinstance(known(name), Group) else terms.SITE, name) for name in names]
 
 
-def _decided(lesion: Lesion, *, with_notes: bool) -> list[Dataset]:
+def _decided(lesion: Lesion, *, with_notes: bool) -> list[bytes]:
     """Give what the reader said of a lesion; what was not assessed is left out."""
     items = [code_item(terms.CERTAINTY, terms.CERTAINTIES[lesion.certainty])]
     items += [uid_item(terms.FURTHER_TRACK, track) for track in lesion.tracks[1:]]
@@ -160,7 +158,7 @@ def _decided(lesion: Lesion, *, with_notes: bool) -> list[Dataset]:
     return items
 
 
-def _computed(told: Told, lesion: Lesion) -> list[Dataset]:
+def _computed(told: Told, lesion: Lesion) -> list[bytes]:
     """Give the change since the prior, and whether the lesion counts."""
     key = told.facts.visit.key
     counted = "yes" if told.results.counts[key].of(lesion.id).counted else "no"
@@ -169,7 +167,7 @@ def _computed(told: Told, lesion: Lesion) -> list[Dataset]:
     return items if change is None else [*items, *_change(change, with_reason=True)]
 
 
-def _change(change: Change, *, with_reason: bool) -> list[Dataset]:
+def _change(change: Change, *, with_reason: bool) -> list[bytes]:
     items = [code_item(terms.CHANGE, terms.STATES[change.state])]
     if change.split_merge:
         items.append(code_item(terms.SPLIT_MERGE, terms.SPLITS[change.split_merge]))
@@ -178,7 +176,7 @@ def _change(change: Change, *, with_reason: bool) -> list[Dataset]:
     return items
 
 
-def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCourse | None) -> Dataset:
+def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCourse | None) -> bytes:
     """Make the group of a track without a mark. How an answer came about may be the reader's note: it is left out."""
     site = course.site if course else ""
     sites = [site] if site else []
@@ -196,7 +194,7 @@ def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCo
     return _group(told, "1501", (name, track), items)
 
 
-def _extent(told: Told, lesion: Lesion, part: Part) -> list[Dataset]:
+def _extent(told: Told, lesion: Lesion, part: Part) -> list[bytes]:
     """Give the Series of an Extent, the marker to the last digit, and in its first group what was measured of it."""
     number = part.extent or 0
     extent = lesion.extents[number - 1]
@@ -211,7 +209,7 @@ def _extent(told: Told, lesion: Lesion, part: Part) -> list[Dataset]:
     return [*items, *_numbers(measured[number - 1], extent)] if number <= len(measured) else items
 
 
-def _numbers(measured: Measurement, extent: Extent) -> list[Dataset]:
+def _numbers(measured: Measurement, extent: Extent) -> list[bytes]:
     """Give the numbers of an Extent with their units; what is not known is left out."""
     if extent.mask is None:
         return []
@@ -236,7 +234,7 @@ def _numbers(measured: Measurement, extent: Extent) -> list[Dataset]:
     return items
 
 
-def _derived(how: Code | None) -> list[Dataset]:
+def _derived(how: Code | None) -> list[bytes]:
     return [] if how is None else [code_item(terms.DERIVATION, how, relationship="HAS CONCEPT MOD")]
 
 
