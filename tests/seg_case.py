@@ -19,6 +19,7 @@ from lesionmap.visits import Patient, Series, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     from lesionmap.visits import Station
@@ -117,8 +118,8 @@ def by_dcmqi(path: Path, folder: Path) -> dict[int, NDArray[np.float64]]:
 
     folder.mkdir()
     program = Path(sys.executable).with_name("segimage2itkimage")
-    arguments = ["--inputDICOM", path, "--outputDirectory", folder, "--outputType", "nrrd"]
-    ran = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    arguments = ["--inputDICOM", str(path), "--outputDirectory", str(folder), "--outputType", "nrrd"]
+    ran = subprocess.run([str(program), *arguments], capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found: dict[int, list[NDArray[np.float64]]] = {}
     for file in folder.glob("*.nrrd"):

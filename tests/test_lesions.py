@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import LesionMap, Mask
@@ -75,3 +76,47 @@ def test_a_lesion_is_found_by_its_id_and_nothing_else(lesion_map: LesionMap) -> 
 @given(lesion_maps())
 def test_numbers_used_before_do_not_make_maps_unequal(lesion_map: LesionMap) -> None:
     assert dataclasses.replace(lesion_map, used=lesion_map.used + 7) == lesion_map
+
+
+@given(data=st.data())
+def test_a_mask_comes_back_from_the_same_voxels_in_another_order(data: st.DataObject) -> None:
+    mask = data.draw(masks())
+    grid = mask.grid
+    order = data.draw(st.permutations(range(3)))
+    signs = data.draw(st.lists(st.sampled_from([-1.0, 1.0]), min_size=3, max_size=3))
+    shift = [data.draw(st.sampled_from([0.0, 0.3, -0.45])) for _ in range(3)]
+    own_from_other = np.eye(4)
+    own_from_other[:3, :3] = np.eye(3)[:, list(order)] * signs
+    far = [grid.shape[axis] - 1 for axis in range(3)]
+    own_from_other[:3, 3] = [far[axis] * (signs[list(order).index(axis)] < 0) + shift[axis] for axis in range(3)]
+    shape = (grid.shape[order[0]], grid.shape[order[1]], grid.shape[order[2]])
+    there = mask.on(Grid(shape, grid.lps_from_voxel @ own_from_other))
+    assert there is not None
+    assert there.n_voxels == mask.n_voxels
+    assert there.on(grid) == mask
+    if not any(shift):
+        one, other = there.lps_mm(), mask.lps_mm()
+        np.testing.assert_allclose(one[np.lexsort(one.round(3).T)], other[np.lexsort(other.round(3).T)], atol=1e-6)
+
+
+def test_a_mask_on_coarser_and_on_finer_voxels_takes_the_nearest() -> None:
+    grid = Grid((5, 7, 11), np.diag([2.0, 3.0, 4.0, 1.0]))
+    box = np.argwhere(np.ones((5, 7, 11), dtype=bool))
+    mask = Mask.of_voxels(box[(box[:, 0] < 2) & (box[:, 2] > 8)], grid)
+    matrix = np.diag([1.0, 3.0, 8.0, 1.0])
+    matrix[:3, 3] = [-0.5, 0, 0]
+    found = mask.on(Grid((10, 7, 6), matrix))
+    assert found is not None
+    assert sorted(set(found.voxels()[:, 0].tolist())) == [0, 1, 2, 3]
+    assert set(found.voxels()[:, 2].tolist()) == {5}
+    assert mask.on(Grid((5, 7, 11), np.diag([2.0, 3.0, 0.1, 1.0]))) is None
+
+
+@given(masks())
+def test_masks_on_one_grid_are_united(mask: Mask) -> None:
+    other = Mask.of_voxels(np.array([[0, 0, 0]]), mask.grid)
+    both = Mask.united([mask, other, mask])
+    np.testing.assert_array_equal(both.volume().array, mask.volume().array | other.volume().array)
+    elsewhere = Mask.of_voxels(np.array([[0, 0, 0]]), mask.grid.crop((0, 0, 0), (1, 1, 1)))
+    with pytest.raises(LesionmapError, match="masks to be united lie on one grid, got several"):
+        Mask.united([mask, elsewhere])

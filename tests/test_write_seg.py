@@ -449,7 +449,7 @@ def test_an_image_that_was_exchanged_is_refused(tmp_path: Path) -> None:
     first, second = (series.stations[0].files[k].path for k in (0, 1))
     shutil.copy(second, first)
     mask = sc.boxed(series.grid, (1, 1, 0), (3, 4, 2))
-    with pytest.raises(LesionmapError, match="another image lies at .* than when it was imported; re-link the images"):
+    with pytest.raises(LesionmapError, match=r"another image lies at .* than when it was imported; re-link the images"):
         segmentations(sc.PATIENT, sc.visit_of(series), sc.map_of(sc.lesion(1, Extent(series.name, mask))))
 
 
