@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lesionmap.write import Results
 
-__all__ = ["NAME", "PATIENT", "STUDY_UID", "dicom_visit", "lesions_of", "results_on", "rich_map"]
+__all__ = ["NAME", "PATIENT", "STUDY_UID", "dicom_visit", "results_on", "rich_map"]
 
 NAME = "Müller^Änne"
 STUDY_UID = "1.2.826.0.1.99.1"
@@ -104,24 +104,16 @@ def rich_map(visit: Visit) -> LesionMap:
 def earlier(lesion_map: LesionMap) -> VisitFacts:
     """Make a visit before, in which some of the tracks were marked by their sites."""
     before = Visit(PATIENT.id, date(2008, 3, 1), age_y=8.2)
-    sites = {"2.25.12": "tibia.diaphysis.left", "2.25.98": "clavicle.medial.right", "2.25.99": "femur.diaphysis.left"}
+    sites = {"2.25.11": "tibia.distal_metaphysis.left", "2.25.12": "tibia.distal_epiphysis.left"}
+    sites |= {"2.25.98": "clavicle.medial.right", "2.25.99": "femur.diaphysis.left"}
     sites |= {"2.25.77": "rib_5.whole.left"}
     lesions = tuple(Lesion(f"L{n}", (site,), tracks=(track,)) for n, (track, site) in enumerate(sites.items(), start=1))
     return VisitFacts(before, LesionMap(PATIENT.id, before.key, lesion_map.reader, lesions))
 
 
-def results_on(visit: Visit, lesion_map: LesionMap) -> Results:
-    """Measure and compare a map, with a visit before it."""
+def results_on(visit: Visit, lesion_map: LesionMap, *, first: bool = False, pixels_of: Visit | None = None) -> Results:
+    """Measure and compare a map, with a visit before it unless it is the ``first``."""
     drawn = {x.series for lesion in lesion_map.lesions for x in lesion.extents if x.mask is not None}
-    volumes = {series.name: pixels(series) for series in visit.series if series.name in drawn}
+    volumes = {series.name: pixels(series) for series in (pixels_of or visit).series if series.name in drawn}
     facts = VisitFacts(visit, lesion_map, None, measure_map(lesion_map, visit, volumes))
-    return results_of(PATIENT, [facts, earlier(lesion_map)])
-
-
-def lesions_of(groups: list[Any]) -> dict[str, list[Any]]:
-    """Sort measurement groups of a report by their Tracking UID."""
-    found: dict[str, list[Any]] = {}
-    for group in groups:
-        uid = next(x.UID for x in group.ContentSequence if x.ConceptNameCodeSequence[0].CodeValue == "112040")
-        found.setdefault(uid, []).append(group)
-    return found
+    return results_of(PATIENT, [facts] if first else [facts, earlier(lesion_map)])

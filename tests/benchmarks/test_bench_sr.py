@@ -131,7 +131,11 @@ def _by_highdicom(document: Any, results: Results, visit: Visit, path: Path) -> 
         site = sr.FindingSite(Code("12611008", "SCT", "Tibia"), Code("7771000", "SCT", "Left"))
         groups.append(
             sr.MeasurementsAndQualitativeEvaluations(
-                tracking, sr.TimePointContext("1"), finding_sites=[site], measurements=numbers, qualitative_evaluations=words
+                tracking,
+                sr.TimePointContext("1"),
+                finding_sites=[site],
+                measurements=numbers,
+                qualitative_evaluations=words,
             )
         )
     observer = sr.PersonObserverIdentifyingAttributes("anna")
