@@ -71,8 +71,7 @@ def test_dciodvfy_finds_no_error(visit: Visit, tmp_path: Path, identified: bool)
 
 def pixelmed(path: Path) -> list[str]:
     """Give the errors of PixelMed's validator, which checks each row of the templates."""
-    limits = [f"-Djdk.xml.xpath{name}OpLimit=0" for name in ("Total", "Expr", "ExprGrp")]
-    limits[2] = "-Djdk.xml.xpathExprGrpLimit=0"
+    limits = [f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalOp", "ExprOp", "ExprGrp")]
     command = ["java", "-XX:TieredStopAtLevel=1", *limits, "-cp", str(PIXELMED)]
     command += ["com.pixelmed.validate.DicomSRValidator", str(path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -106,9 +105,8 @@ def test_pixelmed_finds_no_error_where_nothing_is_drawn(visit: Visit, tmp_path: 
 @pytest.mark.long
 def test_pixelmed_where_segments_and_groups_without_a_region_stand_together(whole: Written) -> None:
     """It takes all groups for volumes as soon as one of them is one, and misses a region in the others; no more."""
-    missing = re.compile(
-        r'Error: Template 1411 .*(Image Region|Referenced Segment|Volume Surface)"\): within .*Missing'
-    )
+    names = "Image Region|Referenced Segment|Volume Surface"
+    missing = re.compile(rf'Error: Template 1411 .*({names})"\): within .*Missing conditional')
     assert [line for line in pixelmed(whole[0]) if not missing.match(line)] == []
 
 
@@ -143,11 +141,8 @@ def test_dcmqi_reads_the_same(whole: Written, visit: Visit) -> None:
     assert set(groups) >= {"2.25.11", "2.25.14", "2.25.15", "2.25.97", "2.25.98", "2.25.99"}
     first, second = groups["2.25.11"][:2]
     assert first["TrackingIdentifier"] == "L1 left distal tibial metaphysis"
-    assert [first[name]["CodeMeaning"] for name in ("Finding", "FindingSite", "Laterality")] == [
-        "Lesion",
-        "Tibia",
-        "Left",
-    ]
+    words = [first[name]["CodeMeaning"] for name in ("Finding", "FindingSite", "Laterality")]
+    assert words == ["Lesion", "Tibia", "Left"]
     assert (first["timePoint"], first["ReferencedSegment"]) == (visit.key, 1)
     segs = segmentations(case.PATIENT, visit, lesion_map)
     stir = [seg for seg in segs if seg.series == visit.series[0].name]
@@ -234,18 +229,14 @@ def test_every_group_has_its_tracking_uid(whole: Written, drawn: Written) -> Non
 
 def test_words_of_a_lesion_are_coded(whole: Written) -> None:
     group = next(x for x in groups_of(whole[0]) if named(x.ContentSequence, "121151")[0].TextValue == "L1")
-    said = {
-        x.ConceptNameCodeSequence[0].CodeValue: (
-            x.ConceptCodeSequence[0].CodeValue,
-            x.ConceptCodeSequence[0].CodingSchemeDesignator,
-        )
-        for x in group.ContentSequence
-        if x.ValueType == "CODE"
-    }
+    said = {}
+    for item in (x for x in group.ContentSequence if x.ValueType == "CODE"):
+        value = item.ConceptCodeSequence[0]
+        said[item.ConceptNameCodeSequence[0].CodeValue] = (value.CodeValue, value.CodingSchemeDesignator)
     assert said["certainty"] == ("definite", "99LESIONMAP")
     assert said["change_said"] == ("1250004", "SCT")  # improved: decreased
     assert said["RID49896"] == ("1250004", "SCT")  # change from prior, as it was found: by the reader's word
-    assert said["split_merge"] == ("merged", "99LESIONMAP") or "split_merge" not in said
+    assert said["split_merge"] == ("merged", "99LESIONMAP")  # two tracks before, one lesion now
     assert said["physis_said"] == ("crosses", "99LESIONMAP")
     assert (said["soft_oedema"], said["painful"]) == (("373066001", "SCT"), ("373067005", "SCT"))
     assert "periosteal" not in said  # not assessed is not no
@@ -311,22 +302,16 @@ def test_all_images_with_marks_are_in_the_library(whole: Written, visit: Visit) 
 def test_what_cannot_be_reported_is_refused_in_words(visit: Visit, tmp_path: Path) -> None:
     lesion_map = case.rich_map(visit)
     empty = replace(lesion_map, lesions=(), answers=(), signed=False)
-    with pytest.raises(
-        LesionmapError, match="has no mark, no answer and no signature of Dr. O'Brien; there is nothing"
-    ):
+    with pytest.raises(LesionmapError, match="has no mark, no answer and no signature of Dr"):
         report_sr(case.results_on(visit, empty), visit.key)
-    with pytest.raises(
-        LesionmapError, match="mask of lesion L1 on series 'STIR coronal' has no segment among the DICOM"
-    ):
+    with pytest.raises(LesionmapError, match="lesion L1 on series 'STIR coronal' has no segment among the DICOM SEGs"):
         report_sr(case.results_on(visit, lesion_map), visit.key)
     odd = replace(lesion_map, lesions=(Lesion("L1", ("rib_5.whole.left",), tracks=("track 5",)),))
     with pytest.raises(LesionmapError, match=r"a track is a DICOM UID \(64 digits and dots at most\), got 'track 5'"):
         report_sr(case.results_on(visit, odd), visit.key)
     bare = replace(visit, series=())
     sites = replace(lesion_map, lesions=lesion_map.lesions[2:3])
-    with pytest.raises(
-        LesionmapError, match="belongs to a study of DICOM images, visit 2010-05-04 has none; write a ta"
-    ):
+    with pytest.raises(LesionmapError, match="belongs to a study of DICOM images, visit 2010-05-04 has none; write"):
         report_sr(case.results_on(bare, sites), visit.key)
     stir = visit.series[0]
     nifti = replace(stir, study_uid="", stations=tuple(replace(x, series_uid="") for x in stir.stations))
