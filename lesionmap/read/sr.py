@@ -85,6 +85,9 @@ def _dataset(path: Path) -> Dataset:
     from pydicom import dcmread
 
     dataset = dcmread(path)
+    content = dataset.get_item("ContentSequence")
+    if content is not None and content.is_raw and content.length not in (0xFFFFFFFF, len(content.value or b"")):
+        raise LesionmapError(f"{path} is cut short, its content is not whole; export or send it again")
     templates = [str(item.TemplateIdentifier) for item in dataset.get("ContentTemplateSequence", ())]
     title = dataset.ConceptNameCodeSequence[0].CodeValue if "ConceptNameCodeSequence" in dataset else ""
     if dataset.get("Modality") != "SR" or not ("1500" in templates or title == terms.REPORT.value):
