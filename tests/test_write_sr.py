@@ -115,7 +115,7 @@ def by_dcmqi(path: Path) -> dict[str, Any]:
     program = Path(sys.executable).with_name("tid1500reader")
     out = path.with_suffix(".json")
     command = [program, "--inputDICOM", path, "--outputMetadata", out]
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run([str(x) for x in command], capture_output=True, check=True)
     found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Attributes, Extent, Lesion, LesionMap
@@ -83,10 +83,11 @@ def read_sr(path: str | Path, visit: Visit) -> ReadReport:
 
 def _dataset(path: Path) -> Dataset:
     from pydicom import dcmread
+    from pydicom.dataelem import RawDataElement
 
     dataset = dcmread(path)
-    content = dataset.get_item("ContentSequence")
-    if content is not None and content.is_raw and content.length not in (0xFFFFFFFF, len(content.value or b"")):
+    content: Any = dataset.get_item("ContentSequence") if "ContentSequence" in dataset else None
+    if isinstance(content, RawDataElement) and content.length not in (0xFFFFFFFF, len(content.value or b"")):
         raise LesionmapError(f"{path} is cut short, its content is not whole; export or send it again")
     templates = [str(item.TemplateIdentifier) for item in dataset.get("ContentTemplateSequence", ())]
     title = dataset.ConceptNameCodeSequence[0].CodeValue if "ConceptNameCodeSequence" in dataset else ""
