@@ -140,7 +140,9 @@ class Mask:
         steps = np.rint(other_from_own[:3, :3])
         drift = np.abs(other_from_own[:3, :3] - steps) @ np.array(self.grid.shape)
         if drift.max() < _DRIFT_VOXELS and np.array_equal(np.abs(steps).sum(axis=0), [1, 1, 1]):
-            there = self.voxels() @ steps.T.astype(np.int_) + np.rint(np.round(other_from_own[:3, 3], 6)).astype(np.int_)
+            there = self.voxels() @ steps.T.astype(np.int_) + np.rint(np.round(other_from_own[:3, 3], 6)).astype(
+                np.int_
+            )
             set_ = there[np.all((there >= 0) & (there < grid.shape), axis=1)]
         else:
             set_ = _nearest(self, np.linalg.inv(other_from_own), low, high)

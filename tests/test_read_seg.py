@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -407,6 +409,30 @@ def test_a_segmentation_with_nothing_set(tmp_path: Path, series: Series) -> None
         LesionmapError, match=r"a segmentation with at least one voxel was expected, got .* with nothing"
     ):
         mark.add_segs(sc.map_of(), sc.visit_of(series), None, [seg])
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory, series: Series) -> bytes:
+    path = tmp_path_factory.mktemp("intact") / "a.dcm"
+    return foreign(path, series, drawn((2, 3, 4), (5, 10, 1)), tracks=("2.25.1", "2.25.2")).read_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, intact: bytes, data: st.DataObject
+) -> None:
+    raw = bytearray(intact)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(132, 5000))
+        raw[at : at + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    path = tmp_path_factory.mktemp("damaged") / "b.dcm"
+    path.write_bytes(raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a warning may hold what the header says
+        with contextlib.suppress(LesionmapError):
+            segments = read_seg(path).segments if is_seg(path) else ()
+            assert all(one.mask.n_voxels for segment in segments for one in segment.masks)
 
 
 @given(lesions())

@@ -85,14 +85,14 @@ def is_seg(path: str | Path) -> bool:
     """Say whether a file is a DICOM Segmentation, by its header."""
     from pydicom import dcmread
 
-    try:
-        with open_file(str(path)) as file:
-            header = dcmread(file, specific_tags=["SOPClassUID"], stop_before_pixels=True)
-    except LesionmapError:
-        return False
-    except broken():
-        return False
-    return str(header.get("SOPClassUID", "")) in SEG_CLASSES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns with header values, which may name people
+        try:
+            with open_file(str(path)) as file:
+                header = dcmread(file, specific_tags=["SOPClassUID"], stop_before_pixels=True)
+            return str(header.get("SOPClassUID", "")) in SEG_CLASSES
+        except broken():  # LesionmapError, a ValueError, among them
+            return False
 
 
 def read_seg(path: str | Path) -> ReadSeg:

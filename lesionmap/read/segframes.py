@@ -27,6 +27,9 @@ _LATERAL_MM = 0.1
 _UNEVEN = 0.1
 """Share of the slice step by which a frame may lie off its place."""
 
+_MOST_SLICES = 4096
+"""Of one stack: a step told by mistake does not make a mask of millions of empty slices."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegFrame:
@@ -184,6 +187,8 @@ def _stacks(
     gaps = np.diff(levels)
     for step in (told_mm, float(gaps.min())):
         if not step:
+            continue
+        if (levels[-1] - levels[0]) / step > _MOST_SLICES:
             continue
         k = np.rint((levels - levels[0]) / step).astype(np.int_)
         fitted = (levels[-1] - levels[0]) / k[-1] if k[-1] else step

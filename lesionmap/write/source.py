@@ -23,7 +23,10 @@ __all__ = ["person_and_study", "refer", "stand_ins"]
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
-_PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
+_PLACE = (
+    *("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+)
 _NEEDED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"),
     *("AccessionNumber", "ReferringPhysicianName"),
@@ -73,28 +76,40 @@ def stand_ins(person: Dataset, station: Station, slices: Sequence[SourceSlice]) 
     from pydicom.dataset import Dataset
     from pydicom.valuerep import format_number_as_ds as ds
 
+    common = _common(station, slices[0])
+    common.StudyInstanceUID = person.StudyInstanceUID
     made = []
     for number, one in enumerate(slices):
-        image = Dataset(person) if number == 0 else Dataset()
-        image.StudyInstanceUID = person.StudyInstanceUID
-        image.SeriesInstanceUID = station.series_uid
-        image.SOPClassUID = one.sop_class if one.frame is None else _SECONDARY_CAPTURE
+        image = Dataset()
+        image.update(common)  # elements are shared, which is quick; none of them is changed
         image.SOPInstanceUID = one.sop_uid if one.frame is None else _stand_in_uid(number)
-        image.Columns, image.Rows = station.grid.shape[:2]
-        if station.frame_uid:
-            image.FrameOfReferenceUID = station.frame_uid
-        elif number == 0:
-            image.pop("FrameOfReferenceUID", None)
-        for keyword in _PLACE:
-            image.pop(keyword, None)
-        if one.position:  # without one, highdicom cannot read pixel measures back: the view is that of its source
-            image.PixelSpacing = [ds(mm) for mm in one.spacing]
+        if one.position:
             image.ImagePositionPatient = [ds(mm) for mm in one.position]
-            image.ImageOrientationPatient = [ds(cosine) for cosine in slices[0].orientation]
-            step = station.grid.spacing_mm[2]
-            image.SliceThickness = ds(one.thickness_mm or step)
-            image.SpacingBetweenSlices = ds(step)
         made.append(image)
+    first = Dataset()
+    first.update(person)
+    for keyword in _PLACE:
+        first.pop(keyword, None)
+    first.update(made[0])
+    return [first, *made[1:]]
+
+
+def _common(station: Station, first: SourceSlice) -> Dataset:
+    """Give what the slices of a station share."""
+    from pydicom.dataset import Dataset
+    from pydicom.valuerep import format_number_as_ds as ds
+
+    made = Dataset()
+    made.SeriesInstanceUID = station.series_uid
+    made.SOPClassUID = first.sop_class if first.frame is None else _SECONDARY_CAPTURE
+    made.Columns, made.Rows = station.grid.shape[:2]
+    if station.frame_uid:
+        made.FrameOfReferenceUID = station.frame_uid
+    if first.position:  # without one, highdicom cannot read pixel measures back: the view is that of its source
+        made.PixelSpacing = [ds(mm) for mm in first.spacing]
+        made.ImageOrientationPatient = [ds(cosine) for cosine in first.orientation]
+        step = station.grid.spacing_mm[2]
+        made.SliceThickness, made.SpacingBetweenSlices = ds(first.thickness_mm or step), ds(step)
     return made
 
 
