@@ -137,8 +137,9 @@ def _report(path: Path, dataset: Dataset, root: Item, visit: Visit) -> ReadRepor
         used=int(summary.value_of(terms.USED)),
     )
     left_out = summary.value_of(terms.NOTES_LEFT_OUT)
-    remark = f"{left_out.value:.0f} notes were left out when the report was written" if left_out else ""
-    return ReadReport(lesion_map, ours=True, remarks=(remark,) if remark else ())
+    words = "1 note was" if left_out and left_out.value == 1 else f"{left_out.value:.0f} notes were" if left_out else ""
+    remark = f"{words} left out when the report was written"
+    return ReadReport(lesion_map, ours=True, remarks=(remark,) if words else ())
 
 
 def _lesions(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) -> tuple[Lesion, ...]:
