@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
     from lesionmap.read.rows import MarkRow
     from lesionmap.read.seg import ReadSeg
+    from lesionmap.read.sr import ReadReport
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid
     from lesionmap.visits import Series, Visit
 
-__all__ = ["accept_tracks", "add_marks", "add_masks", "add_segs", "onto_grid", "proposed_sites"]
+__all__ = ["accept_tracks", "add_marks", "add_masks", "add_report", "add_segs", "onto_grid", "proposed_sites"]
 
 _TOLERANCE_VOXELS = 0.1
 _SECOND_SITE = 0.15
@@ -222,6 +224,39 @@ def _host(lesion_map: LesionMap, tracks: Sequence[str], extents: Sequence[Extent
             "in another way; remove it first, or leave the file out"
         )
     return same[0].id
+
+
+def add_report(
+    lesion_map: LesionMap, visit: Visit, placement: Placement | None, report: ReadReport, labels: Volume | None = None
+) -> LesionMap:
+    """Take over the lesions and answers of a DICOM SR.
+
+    Parameters
+    ----------
+    lesion_map : LesionMap
+        Left as it is. Into one that never held anything they come under their own ids, and signed if they were.
+    visit : Visit
+        That the report was read for.
+    placement : Placement or None
+        Proposes the sites of what another program drew without naming a site.
+    report : ReadReport
+        From ``lesionmap.read.read_sr``.
+    labels : Volume, optional
+        The bone label map of the placement.
+
+    Raises
+    ------
+    LesionmapError
+        If the map is signed, a site is neither told nor found, or a lesion or an answer is there already.
+    """
+    lesions = []
+    for lesion in report.lesion_map.lesions:
+        drawn = [x.mask.lps_mm() if x.mask else np.array([x.marker_lps_mm]) for x in lesion.extents]
+        what = f"lesion {lesion.id} of the report"
+        sites = lesion.sites or _sites_at(np.concatenate(drawn), _placed(placement, visit), labels, what)
+        tracks = lesion.tracks if lesion.tracks or report.ours else (annotate.new_track(),)
+        lesions.append(replace(lesion, sites=sites, tracks=tracks))
+    return annotate.take_over(lesion_map, replace(report.lesion_map, lesions=tuple(lesions)))
 
 
 def add_marks(

@@ -15,6 +15,7 @@ from lesionmap.annotate.edit import (
 from lesionmap.annotate.masks import lesions_from_mask, split_components
 from lesionmap.annotate.parts import merge_lesions, parts_by_component, parts_by_track, split_lesion
 from lesionmap.annotate.propose import propose_tracks
+from lesionmap.annotate.takeover import take_over
 
 __all__ = [
     "add_extent",
@@ -32,6 +33,7 @@ __all__ = [
     "sign",
     "split_components",
     "split_lesion",
+    "take_over",
     "unlock",
     "withdraw_answer",
 ]

@@ -10,6 +10,7 @@ from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
+    from lesionmap.read import ReadReport
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
     from lesionmap.visits import Visit
@@ -32,6 +33,9 @@ def add(
         Path | None, typer.Option("--markers", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm,site,certainty,track,note.")
     ] = None,
     sites: Annotated[Path | None, typer.Option("--sites", help="CSV: site,certainty,track,answer,note.")] = None,
+    sr: Annotated[
+        Path | None, typer.Option("--sr", help="DICOM SR (TID 1500), with its DICOM SEG files beside it.")
+    ] = None,
     series: Annotated[str | None, typer.Option("--series", help="The series that the mask was drawn on.")] = None,
     accept_tracks: Annotated[
         bool, typer.Option("--accept-tracks", help="Take the proposed lesions of other visits as the same ones.")
@@ -39,7 +43,7 @@ def add(
 ) -> None:
     """Add lesions and answers to a reader's map.
 
-    From masks (--mask may be given several times), from markers or from named sites.
+    From masks (--mask may be given several times), from a report, from markers or from named sites.
     """
     from lesionmap import mark
     from lesionmap.evaluate import other_maps
@@ -47,8 +51,8 @@ def add(
     from lesionmap.read.rows import read_markers, read_sites
     from lesionmap.store import Study
 
-    if sum(bool(x) for x in (mask, markers, sites)) != 1:
-        raise typer.BadParameter("exactly one of --mask, --markers and --sites is needed")
+    if sum(bool(x) for x in (mask, markers, sites, sr)) != 1:
+        raise typer.BadParameter("exactly one of --mask, --markers, --sites and --sr is needed")
     with Study.open(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
@@ -56,6 +60,8 @@ def add(
         bones = stored_labels(placement.labels) if placement and not sites else None
         if mask:
             new = _masked(old, stored, placement, mask, series, bones)
+        elif sr:
+            new = mark.add_report(old, stored, placement, _report(sr, stored), bones)
         else:
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
             new = mark.add_marks(old, stored, placement, rows, others, bones)
@@ -84,6 +90,16 @@ def _masked(
     for file in (file for file in files if not is_seg(file)):
         lesion_map = mark.add_masks(lesion_map, visit, placement, read_mask(file), series, bones)
     return mark.add_segs(lesion_map, visit, placement, segs, series, bones) if segs else lesion_map
+
+
+def _report(path: Path, visit: "Visit") -> "ReadReport":
+    """Read a report, and say what was left out of it."""
+    from lesionmap.read import read_sr
+
+    report = read_sr(there(path), visit)
+    for remark in report.remarks:
+        say(remark)
+    return report
 
 
 def _files(path: Path) -> list[Path]:

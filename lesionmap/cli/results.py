@@ -1,5 +1,6 @@
 """``table``, ``compare``, ``map``, ``report``, ``export``: what a reader found, on paper."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -140,53 +141,94 @@ def export(
     output: Out,
     nifti: Annotated[bool, typer.Option("--nifti", help="A label volume for each series that has masks.")] = False,
     seg: Annotated[bool, typer.Option("--seg", help="DICOM Segmentations on the images that were drawn on.")] = False,
+    sr: Annotated[
+        bool, typer.Option("--sr", help="A DICOM report of all that was found, and the Segmentations it points to.")
+    ] = False,
     labelmap: Annotated[
-        bool, typer.Option("--labelmap", help="With --seg: labels, small, but read by fewer programs.")
+        bool, typer.Option("--labelmap", help="With --seg or --sr: labels, small, but read by fewer programs.")
     ] = False,
     identified: Annotated[
         bool,
-        typer.Option("--identified", help="With --seg: the patient's name and numbers from the images, for a PACS."),
+        typer.Option(
+            "--identified", help="With --seg or --sr: the patient's name and numbers from the images, for a PACS."
+        ),
+    ] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="With --sr: the reader's notes as well; they may hold personal data.")
     ] = False,
     reader: Reader = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the masks of a visit for other programs.
+    """Write the masks of a visit, or all that was found, for other programs.
 
     Pseudonymous, unless --identified asks otherwise.
     """
-    from lesionmap.evaluate import the_reader
+    from lesionmap.evaluate import patient_results, the_reader
     from lesionmap.store import Study
     from lesionmap.write.drawn import drawn_series
 
-    if not (nifti or seg):
-        raise typer.BadParameter("say what to export: --nifti or --seg")
-    if (labelmap or identified) and not seg:
-        raise typer.BadParameter("--labelmap and --identified are for --seg")
-    with Study.open(study) as opened:
+    if not (nifti or seg or sr):
+        raise typer.BadParameter("say what to export: --nifti, --seg or --sr")
+    if (labelmap or identified) and not (seg or sr):
+        raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
+    if notes and not sr:
+        raise typer.BadParameter("--notes is for --sr")
+    with Study.open(study) as opened, busy("measuring"):
         who, stored = opened.patient(patient), opened.visit(patient, visit)
-        lesion_map = opened.lesion_map(patient, visit, the_reader(opened, patient, reader, visit))
-    if not drawn_series(lesion_map):
+        name = the_reader(opened, patient, reader, visit)
+        lesion_map = opened.lesion_map(patient, visit, name)
+        results = patient_results(opened, patient, reader=name) if sr else None
+    if (nifti or seg) and not drawn_series(lesion_map):
         raise LesionmapError(f"visit {visit} has no mask to export; its lesions are marked by points or sites only")
     output.mkdir(parents=True, exist_ok=True)
     with busy("exporting"):
-        if seg:
-            _export_segs(who, stored, lesion_map, output, (labelmap, identified, overwrite))
+        if seg or sr:
+            how = _HowDicom(labelmap, identified, notes, overwrite)
+            _export_dicom(who, stored, lesion_map, results, output, how)
+            if sr and not seg and drawn_series(lesion_map):
+                say("the report points to the Segmentations, so they are written with it")
         if nifti:
             _export_nifti(stored, lesion_map, output, overwrite=overwrite)
 
 
-def _export_segs(
-    patient: "Patient", visit: "Visit", lesion_map: "LesionMap", folder: Path, options: tuple[bool, bool, bool]
+@dataclass(frozen=True, slots=True)
+class _HowDicom:
+    """The options of DICOM exports."""
+
+    labelmap: bool
+    identified: bool
+    notes: bool
+    overwrite: bool
+
+
+def _export_dicom(
+    patient: "Patient",
+    visit: "Visit",
+    lesion_map: "LesionMap",
+    results: "Results | None",
+    folder: Path,
+    how: _HowDicom,
 ) -> None:
-    from lesionmap.write import segmentations, write_segs
+    """Write the Segmentations, and with ``results`` the report that points to them."""
+    from lesionmap.write import report_sr, segmentations, write_segs, write_sr
     from lesionmap.write.drawn import drawn_series
 
-    labelmap, identified, overwrite = options
-    files = segmentations(patient, visit, lesion_map, labelmap=labelmap, identified=identified)
-    for file, path in zip(files, write_segs(files, folder, overwrite=overwrite), strict=True):
-        say(f"{file.series}: {path}, {len(file.segments)} segments")
-    written = {file.series for file in files}
-    for name in sorted(drawn_series(lesion_map) - written):
+    drawn = drawn_series(lesion_map)
+    options = {"labelmap": how.labelmap, "identified": how.identified}
+    files = segmentations(patient, visit, lesion_map, **options) if drawn else ()
+    if results is None:
+        write_segs(files, folder, overwrite=how.overwrite)
+    else:
+        path = folder / f"{patient.id}_{visit.key}_sr.dcm"
+        report = report_sr(results, visit.key, files, identified=how.identified, with_notes=how.notes)
+        write_sr(report, path, segs=files, overwrite=how.overwrite)
+        say(f"report: {path}, {len(lesion_map.lesions)} lesions, {len(lesion_map.answers)} answers")
+        notes = [*(x.note for x in lesion_map.lesions), *(x.note for x in lesion_map.answers)]
+        if any(notes) and not how.notes:
+            say("the reader's notes were left out; --notes writes them")
+    for file in files:
+        say(f"{file.series}: {folder / file.name}, {len(file.segments)} segments")
+    for name in sorted(drawn - {file.series for file in files}):
         say(f"{name}: read from NIfTI, no DICOM images to lay segments on; export it with --nifti")
     lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
     for lesion, (n, series) in lost.items():

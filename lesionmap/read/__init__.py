@@ -10,10 +10,12 @@ from lesionmap.read.pixels import station_pixels
 from lesionmap.read.planar import Told
 from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
 from lesionmap.read.seg import is_seg, read_seg
+from lesionmap.read.sr import ReadReport, read_sr
 from lesionmap.read.stack import Refused, Stack
 
 __all__ = [
     "UNDATED",
+    "ReadReport",
     "Refused",
     "Scan",
     "ScannedVisit",
@@ -24,6 +26,7 @@ __all__ = [
     "pixels",
     "read_mask",
     "read_seg",
+    "read_sr",
     "relink",
     "scan",
     "station_pixels",

@@ -15,6 +15,7 @@ from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
 from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, notes
 from lesionmap.write.seg import SegFile, segmentations, write_segs
+from lesionmap.write.sr import report_sr, write_sr
 from lesionmap.write.style import STATE_STYLE, StateStyle, segment_colour, state_style
 from lesionmap.write.tables import write_table
 
@@ -38,6 +39,7 @@ __all__ = [
     "map_model",
     "map_svg",
     "notes",
+    "report_sr",
     "results_of",
     "saving",
     "segment_colour",
@@ -48,5 +50,6 @@ __all__ = [
     "write_nifti_labels",
     "write_report",
     "write_segs",
+    "write_sr",
     "write_table",
 ]
