@@ -124,7 +124,7 @@ def import_images(study: Study, paths: Sequence[str], patient: str | None = None
     from lesionmap.intake import take_in
     from lesionmap.read import scan
 
-    found = scan([Path(path) for path in paths])
+    found = scan([Path(path) for path in paths], overlaps=True)
     visits = take_in(study, found, patient=patient)
     refused = [f"{Path(x.path).name}: {x.why}" for x in found.refused]
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
