@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = ["imaged", "join", "pixels"]
 
 _NOT_MATCHED = ("phase", "field_map", "adc", "anisotropy", "fat_fraction", "t1_map", "t2_map", "t2_star_map")
 _SAMPLES = 60_000
-_ROWS = 48
+_ROWS = 24
 """Rows made at a time, so that little but the stations and the joined volume is ever held."""
 
 
@@ -127,8 +128,13 @@ def _scales(pieces: Sequence[Piece]) -> list[Scale]:
 
 def _level(piece: Piece) -> float:
     """Bright level of a station: 95th percentile of a thinned array."""
-    stride = max(1, int((piece.array.size / _SAMPLES) ** (1 / 3)))
+    stride = _stride(piece.array.size)
     return float(np.nanpercentile(piece.array[::stride, ::stride, ::stride], 95))
+
+
+def _stride(n: int) -> int:
+    """Stride along all axes that leaves no more than ``_SAMPLES`` of n voxels, or little more."""
+    return max(1, ceil((n / _SAMPLES) ** (1 / 3)))
 
 
 def _compared(known: Piece, other: Piece, levels: tuple[float, float]) -> Scale:
@@ -136,7 +142,7 @@ def _compared(known: Piece, other: Piece, levels: tuple[float, float]) -> Scale:
     low, high = np.maximum(known.low, other.low), np.minimum(known.low + known.size, other.low + other.size)
     if np.any(high <= low):
         return 1.0, 0.0
-    stride = max(1, int((float(np.prod(high - low)) / _SAMPLES) ** (1 / 3)))
+    stride = _stride(int(np.prod(high - low)))
     part = [slice(a, b, stride) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
     one, two = (piece.values(part).astype(np.float32).ravel() for piece in (known, other))
     return matched(one, two, levels)

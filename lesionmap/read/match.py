@@ -25,6 +25,8 @@ _DARK = 0.15
 _BINS = 24
 _LEAST_IN_BIN = 20
 _LEAST_BINS = 8
+_LEAST_SPREAD = 0.5
+"""Share of the bright level that an overlap must span from dark to bright to tell an offset from a gain."""
 _BETTER = 0.5
 """Share of the misfit without an offset that may be left with one."""
 _TOLD_OFFSET = (0.02, 0.5)
@@ -60,7 +62,8 @@ def match(known: Floats, other: Floats, levels: tuple[float, float]) -> tuple[fl
 
 def _between_their_ends(values: Floats) -> NDArray[np.bool_]:
     """Leave out the lowest and the highest value: clipped voxels, and the zeros of masked air."""
-    return np.isfinite(values) & (values > values.min(initial=np.inf)) & (values < values.max(initial=-np.inf))
+    finite = values[np.isfinite(values)]
+    return (values > finite.min(initial=np.inf)) & (values < finite.max(initial=-np.inf))
 
 
 def _bright(values: Floats, level: float) -> bool:
@@ -75,14 +78,14 @@ def _line(one: Floats, two: Floats, gain: float) -> tuple[float, float] | None:
     """
     both = (one + np.float32(gain) * two) / 2
     low, high = np.percentile(both, [0.5, 99.5])
-    if high <= low:
+    if high - low < _LEAST_SPREAD * abs(float(high)):
         return None
     number = np.clip(((both - low) / (high - low) * _BINS).astype(int), 0, _BINS - 1)
-    full = [n for n in range(_BINS) if np.count_nonzero(number == n) >= _LEAST_IN_BIN]
+    held = [np.flatnonzero(number == n) for n in range(_BINS)]
+    full = [n for n in range(_BINS) if len(held[n]) >= _LEAST_IN_BIN]
     if len(full) < _LEAST_BINS or full[-1] - full[0] < _BINS / 2:
         return None
-    y = np.array([np.median(one[number == n]) for n in full])
-    x = np.array([np.median(two[number == n]) for n in full])
+    y, x = (np.array([np.median(values[held[n]]) for n in full]) for values in (one, two))
     i, j = np.triu_indices(len(full), len(full) // 4)
     rises = x[j] - x[i]
     if rises.min() <= 0:
