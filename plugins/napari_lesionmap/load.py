@@ -199,7 +199,7 @@ def propose(
     extent = Extent(series.name, None, seed, series.phase)
     sites = _sites(np.array([seed]), volume, placement)
     try:
-        mask = grow(volume, seed)
+        mask = grow(volume, seed, series=series)
     except LesionmapError as error:
         return Proposal(sites, extent, f"a marker was set, no outline: {error}")
     extent = Extent(series.name, mask, None, series.phase)

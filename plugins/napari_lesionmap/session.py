@@ -296,7 +296,12 @@ class Session:
         now = self._open()
         before = {lesion.id: lesion for lesion in now.lesion_map.lesions}
         volumes = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
-        means = {x.series: reference_mean(x, volumes[x.series]) for x in self._references() if x.series in volumes}
+        known_series = {series.name: series for series in now.visit.series}
+        means = {
+            x.series: reference_mean(x, volumes[x.series], known_series.get(x.series))
+            for x in self._references()
+            if x.series in volumes
+        }
         known = {name: mean for name, mean in means.items() if mean is not None}
         measured = {
             lesion.id: now.measurements[lesion.id]
