@@ -82,7 +82,7 @@ def test_an_overlap_of_air_changes_nothing() -> None:
 def test_an_overlap_of_one_tissue_gets_a_gain_and_no_offset() -> None:
     rng = np.random.default_rng(0)
     one = rng.normal(700, 25, 9000).astype(np.float32)
-    gain, offset = match(one, one / 2 - 90, LEVELS)
+    gain, offset = match(one, (one / 2 - 90).astype(np.float32), LEVELS)
     assert gain == pytest.approx(700 / 260, rel=0.02)
     assert offset == 0
 
@@ -97,7 +97,7 @@ def test_clipped_and_masked_values_do_not_count() -> None:
 
 def test_values_that_are_no_numbers_do_not_count() -> None:
     truth = _tissue()
-    other = truth / 2
+    other = (truth / 2).astype(np.float32)
     other[::3] = np.nan
     gain, _ = match(truth, other, LEVELS)
     assert gain == pytest.approx(2, rel=0.01)

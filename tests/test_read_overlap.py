@@ -138,7 +138,7 @@ def test_damaged_pixels_leave_it_to_the_coordinates_and_it_is_told(tmp_path: Pat
         ds.compress(RLELossless)
         ds.PixelData = ds.PixelData[:8] + b"\xff" * 64 + ds.PixelData[72:]
 
-    frames = {"FrameOfReferenceUID": frame} if frame else {}
+    frames: dict[str, Any] = {"FrameOfReferenceUID": frame} if frame else {}
     for n in range(2):
         _write(tmp_path, n, _seen(_grid(n), seed=n), change=spoilt if n else None, **frames)
     (series,) = _read(tmp_path)
@@ -149,7 +149,8 @@ def test_a_phase_image_has_the_verdict_of_its_magnitude(tmp_path: Path) -> None:
     for n in range(2):
         _write(tmp_path, n, _seen(_grid(n), seed=n))
         phase = df.noise(_grid(n), seed=n + 7)
-        tags = {"SeriesInstanceUID": f"1.9.{n}", "FrameOfReferenceUID": f"1.8.{n}", "SeriesDescription": "STIR"}
+        tags: dict[str, Any] = {"SeriesInstanceUID": f"1.9.{n}", "FrameOfReferenceUID": f"1.8.{n}"}
+        tags["SeriesDescription"] = "STIR"
         df.write_series(tmp_path / f"p{n}", phase, seed=n, ImageType=["ORIGINAL", "PRIMARY", "P", "ND"], **tags)
     series = _read(tmp_path)
     assert sorted((one.kind, len(one.stations)) for one in series) == [(("magnitude",), 2), (("phase",), 2)]

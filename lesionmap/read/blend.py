@@ -134,7 +134,7 @@ def _level(piece: Piece) -> float:
 
 def _stride(n: int) -> int:
     """Stride along all axes that leaves no more than ``_SAMPLES`` of n voxels, or little more."""
-    return max(1, ceil((n / _SAMPLES) ** (1 / 3)))
+    return max(1, ceil(float(np.cbrt(n / _SAMPLES))))
 
 
 def _compared(known: Piece, other: Piece, levels: tuple[float, float]) -> Scale:

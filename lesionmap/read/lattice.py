@@ -65,7 +65,7 @@ def placed(volume: Volume, grid: Grid) -> Piece:
     matrix = grid.voxel_from_lps @ volume.grid.lps_from_voxel
     if off_lattice(matrix, np.array(volume.grid.shape) - 1) <= 2 * _ON_LATTICE:
         return Piece(volume.array, low, size)
-    return Piece(volume.array, low, size, np.linalg.inv(matrix))
+    return Piece(volume.array, low, size, np.asarray(np.linalg.inv(matrix), dtype=np.float64))
 
 
 def _interpolated(

@@ -63,7 +63,8 @@ def match(known: Floats, other: Floats, levels: tuple[float, float]) -> tuple[fl
 def _between_their_ends(values: Floats) -> NDArray[np.bool_]:
     """Leave out the lowest and the highest value: clipped voxels, and the zeros of masked air."""
     finite = values[np.isfinite(values)]
-    return (values > finite.min(initial=np.inf)) & (values < finite.max(initial=-np.inf))
+    low, high = finite.min(initial=np.inf), finite.max(initial=-np.inf)
+    return np.asarray((values > low) & (values < high))
 
 
 def _bright(values: Floats, level: float) -> bool:

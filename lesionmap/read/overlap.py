@@ -120,11 +120,11 @@ def _looked_at(one: Station, two: Station) -> Verdict:
         return Verdict(joins=True, why="they overlap too little to compare")
     lattice, body = made
     try:
-        seen = [_rows(_thinned(station, lattice, body), lattice, body) for station in (one, two)]
+        a, b = (_rows(_thinned(station, lattice, body), lattice, body) for station in (one, two))
     except LesionmapError:
         return Verdict(joins=True, why=UNREAD)
     reach = int(_REACH_MM / _STEP_MM)
-    found = {step: fit for step in range(-reach, reach + 1) if (fit := _correlation(*seen, step)) is not None}
+    found = {step: fit for step in range(-reach, reach + 1) if (fit := _correlation(a, b, step)) is not None}
     if 0 not in found:
         return Verdict(joins=True, why="too little tissue in their overlap to compare")
     return _judged(found)

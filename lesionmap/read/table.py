@@ -84,7 +84,7 @@ def table_positions(paths: Sequence[str]) -> tuple[str, tuple[float, ...]]:
     """
     try:
         datasets = [_dataset(path) for path in paths]
-    except (LesionmapError, *hd.broken()):
+    except LesionmapError:
         return "", ()
     for maker, name, read in _SOURCES:
         if not all(str(ds.get("Manufacturer", "")).upper().startswith(maker) for ds in datasets):
@@ -101,5 +101,10 @@ def table_positions(paths: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 def _dataset(path: str) -> Any:
     from pydicom import dcmread
 
-    with open_file(path) as file:
-        return dcmread(file, stop_before_pixels=True, force=True)
+    try:
+        with open_file(path) as file:
+            return dcmread(file, stop_before_pixels=True, force=True)
+    except hd.broken() as error:
+        raise LesionmapError(
+            f"a DICOM header was expected in {path}, it cannot be read; send the file again"
+        ) from error
