@@ -93,7 +93,7 @@ def test_the_series_beside_follows_and_is_changed_by_hand(driver: Driver, two_se
     driver.row(page.series, "T1 coronal")
     driver.wait(lambda: _beside(session) == (EARLIER, "T1 coronal"), "T1 beside T1")
     assert page.beside_series.chosen() == "T1 coronal"
-    driver.choose(page.beside_series, "T2")
+    driver.type_choice(page.beside_series, "T2 coronal")
     driver.wait(lambda: _beside(session) == (EARLIER, "T2 coronal"), "T2 chosen by hand")
     driver.idle()
     names = [layer.name for layer in driver.viewer.layers]
