@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from lesionmap.space import Volume
+    from lesionmap.space import Grid, Volume
 
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
 
@@ -110,13 +110,13 @@ def test_orientations_in_one_enhanced_file_are_volumes_of_their_own(tmp_path: Pa
     found = scan([tmp_path])
     assert sorted(stack.plane for stack in found.stacks) == ["axial", "coronal", "sagittal"]
     for stack in found.stacks:
-        normal = np.cross(*(stack.station.grid.lps_from_voxel[:3, x] for x in (0, 1)))
-        mine = next(v for v in made if abs(_normal(v) @ normal) > 0.9 * np.linalg.norm(normal))
+        normal = _normal(stack.station.grid)
+        mine = next(v for v in made if abs(_normal(v.grid) @ normal) > 0.9)
         df.same_world(mine, station_pixels(stack.station))
 
 
-def _normal(volume: Volume) -> Any:
-    matrix = volume.grid.lps_from_voxel
+def _normal(grid: Grid) -> Any:
+    matrix = grid.lps_from_voxel
     normal = np.cross(matrix[:3, 0], matrix[:3, 1])
     return normal / np.linalg.norm(normal)
 

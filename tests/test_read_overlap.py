@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset
 
 import dicom_files as df
+from cli_case import lesionmap
 from lesionmap.read import pixels, scan
 from lesionmap.read.table import table_positions
 from lesionmap.space import Grid, Volume
@@ -16,7 +21,6 @@ from shared import shared_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -287,12 +291,7 @@ def test_the_table_as_the_philips_phantom_has_it() -> None:
 
 
 def test_a_table_is_read_as_dcm2niix_reads_it(tmp_path: Path) -> None:
-    import json
-    import subprocess
-    import sys
-    from pathlib import Path as Place
-
-    program = Place(sys.executable).with_name("dcm2niix")
+    program = Path(sys.executable).with_name("dcm2niix")
     for table in (siemens, siemens_xa, ge):
         folder = tmp_path / table.__name__
         paths = df.write_series(folder, df.noise(df.grid()), change=table(37), PatientPosition="HFS")
@@ -301,3 +300,28 @@ def test_a_table_is_read_as_dcm2niix_reads_it(tmp_path: Path) -> None:
         (told,) = (json.loads(path.read_text())["TablePosition"] for path in folder.glob("*.json"))
         _, (here, _) = table_positions([str(paths[0]), str(other[0])])
         assert abs(here) == pytest.approx(abs(told[2]), abs=0.01)
+
+
+# ---- what an import says --------------------------------------------------------------------------------------------
+
+
+def test_an_import_prints_what_was_decided_and_a_dry_run_opens_no_pixels(tmp_path: Path) -> None:
+    for n in range(2):
+        _write(tmp_path / "images", n, _seen(_grid(n), seed=n, up_mm=-13 * n))
+    dry = lesionmap("import", tmp_path / "none", tmp_path / "images", "--dry-run")
+    assert "2 stations joined" in dry.out
+    assert "2 stations of 2 frames of reference joined by their coordinates\n" in dry.out
+    ran = lesionmap("import", tmp_path / "a.lesionmap", tmp_path / "images")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("P001 2010-05-04: STIR coronal, STIR coronal 2\n")
+    assert "  STIR coronal: not joined with a neighbouring station: they fit better 12 mm apart" in ran.out
+
+
+def test_images_imported_again_are_the_same_although_the_table_placed_them(tmp_path: Path) -> None:
+    _at_isocentre(tmp_path / "images", siemens, 1, 130.0)
+    for _ in range(2):
+        assert lesionmap("import", tmp_path / "a.lesionmap", tmp_path / "images").code == 0
+    listed = json.loads(lesionmap("list", tmp_path / "a.lesionmap", "--json").out)
+    (series,) = listed["patients"][0]["visits"][0]["series"]
+    assert series["n_stations"] == 3
+    assert "placed by the table" in series["note"]

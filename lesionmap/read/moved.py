@@ -24,6 +24,8 @@ __all__ = ["placed_by_table"]
 
 _LEAST_STEP_MM = 20.0
 """A table that moved less did not go to another station."""
+_SURE = 0.8
+"""Correlation from which on an overlap confirms a place that no coordinates tell."""
 
 
 def placed_by_table(stacks: Sequence[Stack], overlaps: Overlaps) -> list[Stack]:
@@ -68,7 +70,7 @@ def _moved(family: list[Stack], overlaps: Overlaps) -> list[Stack]:
     ordered = sorted(positions)
     if not source or min(b - a for a, b in pairwise(ordered)) < _LEAST_STEP_MM:
         return family  # the same place scanned again
-    if any(_confirmed(overlaps.verdict(a, b)) for a, b in combinations(family, 2)):
+    if any(_fits(overlaps.verdict(a, b)) for a, b in combinations(family, 2)):
         return family  # the coordinates are right: the table moved to bring this place into the middle
     tried = [[_shifted(s, sign * t) for s, t in zip(family, positions, strict=True)] for sign in (1, -1)]
     fits = [moved for moved in tried if _fit(moved, overlaps)]
@@ -81,8 +83,8 @@ def _moved(family: list[Stack], overlaps: Overlaps) -> list[Stack]:
     return [_noted(stack, words + "no place by the table fits their overlaps, so it stays alone") for stack in family]
 
 
-def _confirmed(verdict: Verdict) -> bool:
-    return verdict.joins and verdict.correlation is not None
+def _fits(verdict: Verdict, least: float = 0.0) -> bool:
+    return verdict.joins and verdict.correlation is not None and verdict.correlation >= least
 
 
 def _fit(moved: Sequence[Stack], overlaps: Overlaps) -> bool:
@@ -90,7 +92,7 @@ def _fit(moved: Sequence[Stack], overlaps: Overlaps) -> bool:
     ordered = sorted(moved, key=lambda stack: -float(box(stack.station.grid).mean(axis=0)[2]))
     if not all(neighbours(a, b)[1] for a, b in combinations(ordered, 2)):
         return False
-    return all(neighbours(a, b)[0] and _confirmed(overlaps.verdict(a, b)) for a, b in pairwise(ordered))
+    return all(neighbours(a, b)[0] and _fits(overlaps.verdict(a, b), _SURE) for a, b in pairwise(ordered))
 
 
 def _shifted(stack: Stack, up_mm: float) -> Stack:

@@ -50,7 +50,7 @@ _TISSUE = 0.2
 _LEAST_PLACES = 24
 """Tissue voxels that make a row."""
 _LEAST_ROWS = 3
-_SAME = 0.5
+_SAME = 0.6
 """Median correlation of the rows from which on two stations show the same."""
 _SURE_ELSEWHERE = (0.8, 0.4)
 """Correlation that a shift must reach, and the share of the misfit that it may leave, to speak against no shift."""
