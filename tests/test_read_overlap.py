@@ -89,7 +89,7 @@ def test_agreeing_frames_that_fit_are_joined_without_a_word(tmp_path: Path) -> N
 def test_coordinates_that_are_off_are_found_out(tmp_path: Path, frame: str | None) -> None:
     frames = {"FrameOfReferenceUID": frame} if frame else {}
     _write(tmp_path, 0, _seen(_grid(0)), **frames)
-    _write(tmp_path, 1, _seen(_grid(1), seed=1, up_mm=-13), **frames)
+    _write(tmp_path, 1, _seen(_grid(1), seed=1, up_mm=-11), **frames)
     series = _read(tmp_path)
     assert [len(one.stations) for one in series] == [1, 1]
     for one in series:
@@ -161,7 +161,7 @@ def test_a_phase_image_has_the_verdict_of_its_magnitude(tmp_path: Path) -> None:
 
 
 def test_axial_stations_are_compared_slice_by_slice(tmp_path: Path) -> None:
-    for folder, up_mm in (("right", 0.0), ("wrong", -13.0)):
+    for folder, up_mm in (("right", 0.0), ("wrong", -11.0)):
         for n in range(2):
             axes = df.turned(3, -4, 2)
             where = df.grid((60, 40, 30), spacing=(4.0, 5.0, 5.0), directions=axes, origin=(-115, -80, 80 - n * 110))
@@ -307,7 +307,7 @@ def test_a_table_is_read_as_dcm2niix_reads_it(tmp_path: Path) -> None:
 
 def test_an_import_prints_what_was_decided_and_a_dry_run_opens_no_pixels(tmp_path: Path) -> None:
     for n in range(2):
-        _write(tmp_path / "images", n, _seen(_grid(n), seed=n, up_mm=-13 * n))
+        _write(tmp_path / "images", n, _seen(_grid(n), seed=n, up_mm=-11 * n))
     dry = lesionmap("import", tmp_path / "none", tmp_path / "images", "--dry-run")
     assert "2 stations joined" in dry.out
     assert "2 stations of 2 frames of reference joined by their coordinates\n" in dry.out
