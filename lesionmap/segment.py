@@ -8,12 +8,14 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Mask
+from lesionmap.visits import station_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid, Volume
+    from lesionmap.visits import Series
 
     Floats = NDArray[np.float32]
 
@@ -36,6 +38,7 @@ def grow(
     seed_lps_mm: ArrayLike,
     *,
     placement: Placement | None = None,
+    series: Series | None = None,
     tolerance: float = 0.5,
     largest_ml: float = 80.0,
 ) -> Mask:
@@ -53,6 +56,8 @@ def grow(
         The click, LPS mm. If the voxel there is dark, the nearest bright one within 6 mm is taken.
     placement : Placement, optional
         Not needed; the region is found by signal alone.
+    series : Series, optional
+        Whose volume it is; tells where none of its stations was: the 0 there is no signal and no surroundings.
     tolerance : float
         Share of the way down from the lesion's level to its surroundings at which it ends; 0.5 is the
         physical edge, more makes it larger.
@@ -67,13 +72,14 @@ def grow(
     Raises
     ------
     LesionmapError
-        If the click lies outside the image, if nothing bright is there, or if the region leaks.
+        If the click lies outside the image or where no station was, if nothing bright is there, or if the region leaks.
     """
     del placement  # accepted so that callers need not know that signal suffices
     if not 0 < tolerance < 1:
         raise LesionmapError(f"tolerance must lie between 0 and 1 (0.5 is the half-way edge), got {tolerance:g}")
     box, window = _box(volume, seed_lps_mm)
-    smooth = _smoothed(np.asarray(volume.array[window], dtype=np.float32), box)
+    imaged = _imaged(series, box, seed_lps_mm)
+    smooth = _smoothed(_continued(np.asarray(volume.array[window], dtype=np.float32), imaged, box), box)
     seed = tuple(np.rint(box.voxels(seed_lps_mm)).astype(int).tolist())
     level, here = _lesion_level(smooth, box, seed)
     low = _low_around(smooth, box, here)
@@ -88,6 +94,7 @@ def grow(
     region = _apart(region, smooth, (level, low), here)
     _guard(region, volume, window, largest_ml)
     region = _whole_voxels(region, smooth, (level, level - tolerance * (level - low)), here, box)
+    region &= imaged
     return Mask.of_voxels(np.argwhere(region) + [w.start for w in window], volume.grid)
 
 
@@ -109,6 +116,25 @@ def _box(volume: Volume, seed_lps_mm: ArrayLike) -> tuple[Grid, tuple[slice, sli
     i, j, k = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     start = (i.start, j.start, k.start)
     return volume.grid.crop(start, (i.stop - i.start, j.stop - j.start, k.stop - k.start)), (i, j, k)
+
+
+def _imaged(series: Series | None, box: Grid, seed_lps_mm: ArrayLike) -> NDArray[np.bool_]:
+    """Say which voxels of the box a station of the Series imaged."""
+    if series is None or len(series.stations) < 2:
+        return np.ones(box.shape, dtype=bool)
+    if station_of(series, seed_lps_mm) < 0:
+        raise LesionmapError("the click lies where no station of the series was imaged; click inside the image")
+    return np.asarray(station_of(series, box.lps(np.moveaxis(np.indices(box.shape), 0, -1))) >= 0)
+
+
+def _continued(local: Floats, imaged: NDArray[np.bool_], box: Grid) -> Floats:
+    """Let the image go on as at its edge where nothing was imaged, so that the edge is not taken for a dark one."""
+    if imaged.all():
+        return local
+    from scipy.ndimage import distance_transform_edt
+
+    _, nearest = distance_transform_edt(~imaged, sampling=box.spacing_mm, return_indices=True)
+    return np.asarray(local[tuple(nearest)])
 
 
 def _smoothed(local: Floats, box: Grid) -> Floats:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.intake import CopyRequest
     from lesionmap.read import Refused, Scan, Told
     from lesionmap.store import Study
-    from lesionmap.visits import Visit
+    from lesionmap.visits import Series, Visit
 
 __all__ = ["import_", "list_", "view", "visit", "window"]
 
@@ -70,7 +70,7 @@ def import_(
     told = Told.of(view or "", phase, uptake)
     day = visit_key_parts(visit)[0] if visit else None
     with busy("reading headers"):
-        found = _scanned(told, paths, day, hashes=not (dry_run or deidentify))
+        found = _scanned(told, paths, day, kept=not (dry_run or deidentify))
     if dry_run:
         if as_json:
             put_json(dry_run_json(found))
@@ -96,10 +96,11 @@ def _check_options(
         raise LesionmapError(f"{option} concerns copies: give the folder for them with --deidentify DIR")
 
 
-def _scanned(told: "Told", paths: "Sequence[Path | str]", day: "date | None", *, hashes: bool) -> "Scan":
+def _scanned(told: "Told", paths: "Sequence[Path | str]", day: "date | None", *, kept: bool) -> "Scan":
+    """Scan; what is to be kept in a study is hashed, and where stations overlap their pixels are looked at."""
     from lesionmap.read import scan
 
-    return scan(paths, hashes=hashes, visit_date=day, told=told)
+    return scan(paths, hashes=kept, overlaps=kept, visit_date=day, told=told)
 
 
 def _names(found: "Scan", table: Path) -> dict[str, str]:
@@ -118,7 +119,7 @@ def _taken_in(study: str, found: "Scan", request: "CopyRequest", told: "Told | N
             visits = take_in(opened, found, patient=request.patient, visit_key=request.visit_key, names=request.names)
             return _Imported(visits, found.refused)
         visits, copies = take_in_copies(
-            opened, found, request, lambda paths, day: _scanned(told, paths, day, hashes=True)
+            opened, found, request, lambda paths, day: _scanned(told, paths, day, kept=True)
         )
     return _Imported(visits, (*found.refused, *copies.refused), str(request.folder), copies.may_show)
 
@@ -151,8 +152,7 @@ def _tell(done: _Imported) -> None:
     for one in done.visits:
         say(f"{one.patient} {one.key}: {', '.join(series.name for series in one.series)}")
         for series in one.series:
-            if series.projection and not series.plane:
-                typer.echo(f"{series.name}: {series.note}", err=True)
+            _tell_note(series)
     if done.folder:
         say(f"copies without the patient's data lie below {done.folder}; nothing was looked for in the pixels")
     for place, why in done.may_show.items():
@@ -170,7 +170,14 @@ def _tell_scan(found: "Scan") -> None:
         for series in one.visit.series:
             stations = f", {len(series.stations)} stations joined" if len(series.stations) > 1 else ""
             say(f"{one.visit.key} {series.name}: {_shape(series.grid.shape)}{stations}")
+            _tell_note(series)
     _tell_refused(found.refused)
+
+
+def _tell_note(series: "Series") -> None:
+    """Say what was assumed; a bone scan that does not tell its view wants an answer, so that goes to stderr."""
+    if series.note:
+        typer.echo(f"  {series.name}: {series.note}", err=series.projection and not series.plane)
 
 
 def _shape(shape: tuple[int, int, int]) -> str:

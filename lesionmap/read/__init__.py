@@ -1,10 +1,11 @@
 """Reading images: what a folder holds, and the pixels of what is wanted, in LPS millimetres.
 
-``scan`` makes one pass over headers and gives visits, Series and what was refused; ``pixels`` reads one Series.
+``scan`` makes one pass over headers and gives visits, Series and what was refused; ``pixels`` reads one Series;
+``imaged`` says where any of its stations was, ``station_of`` which one.
 Arrays are indexed [column, row, slice] (NIfTI: as in the file) and never re-oriented.
 """
 
-from lesionmap.read.blend import pixels
+from lesionmap.read.blend import imaged, pixels
 from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
 from lesionmap.read.planar import Told
@@ -12,6 +13,7 @@ from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, r
 from lesionmap.read.seg import is_seg, read_seg
 from lesionmap.read.sr import ReadReport, read_sr
 from lesionmap.read.stack import Refused, Stack
+from lesionmap.visits import station_of
 
 __all__ = [
     "UNDATED",
@@ -22,6 +24,7 @@ __all__ = [
     "Stack",
     "Told",
     "dry_run_json",
+    "imaged",
     "is_seg",
     "pixels",
     "read_mask",
@@ -29,5 +32,6 @@ __all__ = [
     "read_sr",
     "relink",
     "scan",
+    "station_of",
     "station_pixels",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lesionmap.visits import station_of
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.resolve import site_name
 
@@ -11,9 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lesionmap.skeleton import Placement
+    from lesionmap.visits import Series
     from napari_lesionmap.stage import Stage
 
-__all__ = ["CursorName", "name_at"]
+__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at"]
+
+NOT_IMAGED = "not imaged"
+"""Said where no station of a joined series was."""
 
 _OVERLAY = "lesionmap_cursor"
 _SIZE_PT = 10
@@ -37,6 +42,11 @@ def name_at(placement: Placement, lps_mm: XYZ) -> str:
     if physis <= _PHYSIS_MM:
         parts.append(f"{physis:.0f} mm from the physis")
     return "\n".join([parts[0], ", ".join(parts[1:])]).rstrip()
+
+
+def imaged_at(series: Series, lps_mm: XYZ) -> bool:
+    """Say whether a place within a Series was imaged; in the gaps between and beside its stations nothing was."""
+    return bool(len(series.stations) < 2 or not series.grid.contains(lps_mm) or station_of(series, lps_mm) >= 0)
 
 
 class CursorName:
@@ -79,14 +89,16 @@ class CursorName:
         self._ready = placement
 
     def _on_move(self, viewer: Any, event: Any) -> None:
-        if self._ready is None or viewer.dims.ndim < 3:
+        if viewer.dims.ndim < 3:
             return
         if viewer.dims.ndisplay == 3:
-            site = self._stage.bones.site_under(event.position, event.view_direction)
+            site = self._stage.bones.site_under(event.position, event.view_direction) if self._ready else ""
             self._write(site_name(site) if site else "")
-        else:
-            x, y, z = lps_from_world(event.position[-3:]).tolist()
-            self._write(name_at(self._ready, (x, y, z)))
+            return
+        x, y, z = lps_from_world(event.position[-3:]).tolist()
+        series = self._stage.session.series
+        gap = series is not None and not imaged_at(series, (x, y, z))
+        self._write(NOT_IMAGED if gap else name_at(self._ready, (x, y, z)) if self._ready else "")
 
     def _slice_changed(self) -> None:
         """Say nothing until the mouse moves: another place is under it."""

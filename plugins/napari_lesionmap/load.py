@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
 from lesionmap.evaluate import patient_facts, place_visit, with_coverage
 from lesionmap.lesions import Extent
@@ -43,6 +44,7 @@ __all__ = [
     "moved",
     "open_study",
     "open_visit",
+    "paired_series",
     "propose",
     "put_skeleton",
     "read_pixels",
@@ -124,7 +126,7 @@ def import_images(study: Study, paths: Sequence[str], patient: str | None = None
     from lesionmap.intake import take_in
     from lesionmap.read import scan
 
-    found = scan([Path(path) for path in paths])
+    found = scan([Path(path) for path in paths], hashes=True, overlaps=True)
     visits = take_in(study, found, patient=patient)
     refused = [f"{Path(x.path).name}: {x.why}" for x in found.refused]
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
@@ -157,6 +159,15 @@ def main_series(visit: Visit) -> str:
             if series.sequence == sequence:
                 return series.name
     return visit.series[0].name if visit.series else ""
+
+
+def paired_series(visit: Visit, shown_visit: Visit, shown: str) -> str:
+    """Give the name of the Series of a visit that is looked at beside one of another visit; empty: it has none.
+
+    The one that is most like it (``compare.pair_series``); where nothing fits, the one to begin with.
+    """
+    pairs = pair_series(visit, shown_visit)
+    return next((there for there, here in pairs if here == shown), "") or main_series(visit)
 
 
 def open_visit(study: Study, visit: Visit, reader: str) -> OpenedVisit:
@@ -199,7 +210,7 @@ def propose(
     extent = Extent(series.name, None, seed, series.phase)
     sites = _sites(np.array([seed]), volume, placement)
     try:
-        mask = grow(volume, seed)
+        mask = grow(volume, seed, series=series)
     except LesionmapError as error:
         return Proposal(sites, extent, f"a marker was set, no outline: {error}")
     extent = Extent(series.name, mask, None, series.phase)

@@ -170,10 +170,15 @@ class Session:
         """Why the visit cannot be edited here; empty: it can."""
         return self._claim.why if self._claim is not None and not self._claim.held else ""
 
+    @property
+    def beside_shown(self) -> str:
+        """Name of the Series that is shown of the visit beside; empty: none."""
+        return next((name for key, name in self.volumes if self.beside and key == self.beside), "")
+
     def show_beside(self, key: str, volumes: dict[str, Volume]) -> None:
         """Show another visit beside the one that is worked on; an empty key: none."""
         self.beside = key
-        self.volumes = {at: volume for at, volume in self.volumes.items() if at[0] in (self.key, key)}
+        self.volumes = {at: volume for at, volume in self.volumes.items() if at[0] == self.key}
         self.volumes |= {(key, name): volume for name, volume in volumes.items()}
         self.visit_changed.emit()
 
@@ -296,7 +301,12 @@ class Session:
         now = self._open()
         before = {lesion.id: lesion for lesion in now.lesion_map.lesions}
         volumes = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
-        means = {x.series: reference_mean(x, volumes[x.series]) for x in self._references() if x.series in volumes}
+        known_series = {series.name: series for series in now.visit.series}
+        means = {
+            x.series: reference_mean(x, volumes[x.series], known_series.get(x.series))
+            for x in self._references()
+            if x.series in volumes
+        }
         known = {name: mean for name, mean in means.items() if mean is not None}
         measured = {
             lesion.id: now.measurements[lesion.id]
