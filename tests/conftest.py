@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-from orthanc import large, orthanc, secure_orthanc, strict_orthanc
+from orthanc import large, no_credentials, orthanc, secure_orthanc, strict_orthanc
 
-__all__ = ["large", "orthanc", "secure_orthanc", "strict_orthanc"]
+__all__ = ["large", "no_credentials", "orthanc", "secure_orthanc", "strict_orthanc"]
 
 # Before anything imports matplotlib, psygnal or napari.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     from pacs_case import Stored
 
-__all__ = ["PASSWORD", "READER", "USER", "Orthanc", "large", "orthanc", "running", "secure_orthanc", "strict_orthanc"]
+__all__ = [
+    "PASSWORD",
+    "READER",
+    "USER",
+    "Orthanc",
+    "large",
+    "no_credentials",
+    "orthanc",
+    "running",
+    "secure_orthanc",
+    "strict_orthanc",
+]
 
 USER, READER, PASSWORD = "lesionmap", "reader", "s3cret-wörd"
 """Of the strict one; ``READER`` may not send."""
@@ -201,3 +212,17 @@ def large(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> Stored:
     from pacs_case import stored
 
     return stored(tmp_path_factory.mktemp("large"), orthanc.web, stir=noise(grid((96, 128, 200))))
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the credentials and the keyring of this machine out."""
+    import keyring
+    from keyring.backends.fail import Keyring as NoKeyring
+
+    for name in ("USER", "PASSWORD", "TOKEN"):
+        monkeypatch.delenv(f"LESIONMAP_PACS_{name}", raising=False)
+    before = keyring.get_keyring()
+    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
+    yield
+    keyring.set_keyring(before)

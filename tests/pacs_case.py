@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from keyring.backend import KeyringBackend
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from dicom_files import grid, noise, write_series
+from lesionmap.errors import LesionmapError
 from lesionmap.pacs import open_pacs, send
 
 if TYPE_CHECKING:
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
+    from lesionmap.pacs import Pacs
     from lesionmap.space import Volume
 
-__all__ = ["NAME", "Stored", "body", "by_uid", "put", "stored"]
+__all__ = ["NAME", "Drawer", "Stored", "body", "by_uid", "put", "said", "stored"]
 
 NAME = "Müller^Zoë"
 
@@ -88,3 +92,29 @@ def by_uid(paths: list[Path] | tuple[Path, ...]) -> dict[str, tuple[str, bytes]]
         found[str(header.SOPInstanceUID)] = (str(header.file_meta.TransferSyntaxUID), body(path))
     assert len(found) == len(paths)
     return found
+
+
+def said(pacs: Pacs) -> str:
+    """Give the line that a check fails with."""
+    with pacs, pytest.raises(LesionmapError) as caught:
+        pacs.check()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class Drawer(KeyringBackend):
+    """A keyring that lasts as long as a test."""
+
+    priority = 1.0
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.held.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.held[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.held[service, username]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import keyring
 import pytest
-from keyring.backends.fail import Keyring as NoKeyring
 
 from cli_case import Ran, lesionmap, mr_slices
 from dicom_files import grid, noise
@@ -22,27 +21,16 @@ from lesionmap.cli.pacs import days
 from lesionmap.errors import LesionmapError
 from lesionmap.pacs import folder_of
 from orthanc import PASSWORD, USER
-from pacs_case import Stored, put, stored
+from pacs_case import Drawer, Stored, put, stored
 from results import write_seg, write_sr
-from test_pacs_trouble import Drawer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orthanc import Orthanc
 
 BOTH = pytest.mark.parametrize("way", ["web", "dicom"])
 
 
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep credentials and the keyring of this machine out."""
-    for name in ("USER", "PASSWORD", "TOKEN"):
-        monkeypatch.delenv(f"LESIONMAP_PACS_{name}", raising=False)
-    before = keyring.get_keyring()
-    keyring.set_keyring(NoKeyring())  # type: ignore[no-untyped-call]
-    yield
-    keyring.set_keyring(before)
+pytestmark = pytest.mark.usefixtures("no_credentials")
 
 
 def shows(ran: Ran, study: Stored) -> bool:
@@ -250,7 +238,7 @@ def test_a_password_is_not_echoed(strict_orthanc: Orthanc) -> None:
 
 _WITH_DRAWER = """
 import keyring
-from test_pacs_trouble import Drawer
+from pacs_case import Drawer
 keyring.set_keyring(Drawer())
 from lesionmap.cli import main
 main()

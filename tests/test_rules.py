@@ -25,9 +25,11 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCREEN = {"napari", "qtpy", "PySide6", "PyQt6", "vispy", "magicgui", "superqt"}
 HEAVY = {"scipy", "skimage", "pydicom", "highdicom", "nibabel", "SimpleITK", "pandas", "sqlalchemy", "matplotlib"}
-HEAVY |= {"shapely", "pyarrow", "xlsxwriter", "rich"}
+HEAVY |= {"shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
 # Modules that are themselves imported late, in the function that needs them.
 LATE = {f"lesionmap.store.{name}": ["sqlalchemy"] for name in ("database", "rows", "tables")}
+LATE["lesionmap.pacs.dicomweb"] = ["dicomweb_client", "pydicom"]
+LATE["lesionmap.pacs.dimse"] = ["pydicom", "pynetdicom"]
 
 
 def name_of(path: Path) -> str:
