@@ -300,3 +300,21 @@ def test_old_codes_and_unknown_modifiers_give_the_bone() -> None:
 def test_an_answer_alone_comes_back(visit: Visit, tmp_path: Path) -> None:
     lesion_map = LesionMap("P001", visit.key, "anna", answers=(Answer("2.25.5", "cannot_judge", "x"),))
     assert read_sr(written(visit, lesion_map, tmp_path), visit).lesion_map == lesion_map
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_bytes_give_a_map_or_a_line(visit: Visit, tmp_path: Path, data: st.DataObject) -> None:
+    """Never another error: what libraries raise names headers, and a reader cannot act on it."""
+    source = tmp_path / "report.dcm"
+    if not source.exists():
+        written(visit, case.rich_map(visit), tmp_path)
+    raw = bytearray(source.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(300, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "damaged.dcm").write_bytes(raw)
+    try:
+        found = read_sr(tmp_path / "damaged.dcm", visit)
+    except LesionmapError:
+        return
+    assert all(isinstance(track, str) for lesion in found.lesion_map.lesions for track in lesion.tracks)

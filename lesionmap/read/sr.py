@@ -13,7 +13,8 @@ from lesionmap.read import srterms as terms
 from lesionmap.read.header import broken
 from lesionmap.read.srforeign import foreign_lesions
 from lesionmap.read.srregions import Drawn, drawn_on, segmentations_beside
-from lesionmap.read.srtree import item_of, restored, same
+from lesionmap.read.srtree import ImageRef, Number, Region, item_of, restored, same
+from lesionmap.skeleton import Code, known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from lesionmap.read.seg import ReadSeg
     from lesionmap.read.srtree import Item
-    from lesionmap.skeleton import Code
     from lesionmap.visits import Visit
 
 __all__ = ["ReadReport", "read_sr"]
@@ -115,10 +115,10 @@ def _check_visit(dataset: Dataset, visit: Visit) -> None:
 
 def _report(path: Path, dataset: Dataset, root: Item, visit: Visit) -> ReadReport:
     summary = next(root.named(terms.EVALUATIONS), None)
-    form = summary.value_of(terms.FORM) if summary else None
+    form = summary.value_of(terms.FORM, str) if summary else None
     groups = [group for found in root.named(terms.MEASUREMENTS) for group in found.below(terms.GROUP)]
     if summary is None or form is None:
-        reader = root.value_of(terms.PERSON_NAME) or ""
+        reader = root.value_of(terms.PERSON_NAME, str) or ""
         lesions, remarks = foreign_lesions(path, groups, visit)
         return ReadReport(LesionMap(visit.patient, visit.key, reader, lesions), ours=False, remarks=remarks)
     if form != terms.THIS_FORM:
@@ -126,17 +126,20 @@ def _report(path: Path, dataset: Dataset, root: Item, visit: Visit) -> ReadRepor
             f"{path.name} was written by another lesionmap (form {form}, this one reads {terms.THIS_FORM}); "
             "read it with a newer lesionmap"
         )
-    segs = segmentations_beside(path, [ref for group in groups for ref in group.values(terms.SEGMENT)])
+    segs = segmentations_beside(path, [ref for group in groups for ref in group.values(terms.SEGMENT, ImageRef)])
     lesion_map = LesionMap(
         visit.patient,
         visit.key,
-        restored(summary.value_of(terms.READER)),
+        restored(summary.must(terms.READER, str)),
         _lesions(groups, visit, segs),
         _answers(groups),
         signed=dataset.CompletionFlag == "COMPLETE",
-        used=int(summary.value_of(terms.USED)),
+        used=int(summary.must(terms.USED, str)),
     )
-    left_out = summary.value_of(terms.NOTES_LEFT_OUT)
+    told, found = summary.must(terms.HOLDS, str), terms.holds(lesion_map)
+    if told != found:
+        raise LesionmapError(f"{path.name} is damaged, it should hold {told}, it holds {found}; export it again")
+    left_out = summary.value_of(terms.NOTES_LEFT_OUT, Number)
     words = "1 note was" if left_out and left_out.value == 1 else f"{left_out.value:.0f} notes were" if left_out else ""
     remark = f"{words} left out when the report was written"
     return ReadReport(lesion_map, ours=True, remarks=(remark,) if words else ())
@@ -146,7 +149,7 @@ def _lesions(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) 
     """Gather the groups of each lesion, in the order of the file."""
     found: dict[str, list[Item]] = {}
     for group in groups:
-        lesion_id = group.value_of(terms.LESION_ID)
+        lesion_id = group.value_of(terms.LESION_ID, str)
         if lesion_id is not None:
             found.setdefault(restored(lesion_id), []).append(group)
     return tuple(replace(_decided(key, own[0]), extents=_extents(own, visit, segs)) for key, own in found.items())
@@ -154,20 +157,26 @@ def _lesions(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) 
 
 def _decided(lesion_id: str, group: Item) -> Lesion:
     """Read what the reader said of a lesion from its first group."""
-    untracked = group.value_of(terms.UNTRACKED) is not None
+    untracked = group.value_of(terms.UNTRACKED, Code) is not None
     certainty = _word(group, terms.CERTAINTY, terms.CERTAINTIES)
     if certainty is None:
         raise LesionmapError(f"lesion {lesion_id} of the report has no certainty; the file is damaged, export it again")
     return Lesion(
         id=lesion_id,
-        sites=tuple(x.value for x in group.children if same(x.name, terms.SITE) or same(x.name, terms.SITE_GROUP)),
+        sites=_sites(group),
         certainty=certainty,
-        tracks=() if untracked else (*group.values(terms.TRACKING_UID)[:1], *group.values(terms.FURTHER_TRACK)),
+        tracks=() if untracked else (group.must(terms.TRACKING_UID, str), *group.values(terms.FURTHER_TRACK, str)),
         attributes=_attributes(group),
         change=_word(group, terms.CHANGE_SAID, terms.CHANGES),
         physis=_word(group, terms.PHYSIS_SAID, terms.PHYSES),
         note=_note(group),
     )
+
+
+def _sites(group: Item) -> tuple[str, ...]:
+    """Give the sites in their order, groups among them."""
+    named = [x.value for x in group.children if same(x.name, terms.SITE) or same(x.name, terms.SITE_GROUP)]
+    return tuple(known(name).id for name in named)
 
 
 def _attributes(group: Item) -> Attributes:
@@ -177,13 +186,13 @@ def _attributes(group: Item) -> Attributes:
 
 
 def _note(group: Item) -> str:
-    note = group.value_of(terms.NOTE)
+    note = group.value_of(terms.NOTE, str)
     return "" if note is None else restored(note)
 
 
 def _word(group: Item, name: Code, table: Mapping[_Word, Code]) -> _Word | None:
     """Give the word that a coded item stands for; None where it is not there."""
-    code = group.value_of(name)
+    code = group.value_of(name, Code)
     if code is None:
         return None
     word = terms.word_of(table, code.value, code.scheme)
@@ -199,27 +208,27 @@ def _extents(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) 
     """Read the extents of a lesion: each is one or more groups of the same number."""
     found: dict[int, list[Item]] = {}
     for group in groups:
-        number = group.value_of(terms.EXTENT)
+        number = group.value_of(terms.EXTENT, str)
         if number is not None:
             found.setdefault(int(number), []).append(group)
     return tuple(_one_extent(found[number], visit, segs) for number in sorted(found))
 
 
 def _one_extent(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) -> Extent:
-    name = restored(groups[0].value_of(terms.SERIES))
+    name = restored(groups[0].must(terms.SERIES, str))
     visit.series_named(name)
     drawn = Drawn(
-        tuple(ref for group in groups for ref in group.values(terms.SEGMENT)),
+        tuple(ref for group in groups for ref in group.values(terms.SEGMENT, ImageRef)),
         tuple(
             (region, image.value)
             for group in groups
             for region in group.named(terms.REGION)
             for image in region.children
-            if image.kind == "IMAGE"
+            if isinstance(region.value, Region) and isinstance(image.value, ImageRef)
         ),
     )
     masks = [extent.mask for extent in drawn_on(drawn, visit, segs, name)]
-    marker = groups[0].value_of(terms.MARKER_LPS)
+    marker = groups[0].value_of(terms.MARKER_LPS, str)
     point = None
     if marker is not None:
         x, y, z = (float(mm) for mm in marker.split())
@@ -229,7 +238,7 @@ def _one_extent(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg
 
 def _answers(groups: Sequence[Item]) -> tuple[Answer, ...]:
     return tuple(
-        Answer(group.value_of(terms.TRACKING_UID), verdict, _note(group))
+        Answer(group.must(terms.TRACKING_UID, str), verdict, _note(group))
         for group in groups
         if (verdict := _word(group, terms.ANSWER, terms.VERDICTS)) is not None
     )

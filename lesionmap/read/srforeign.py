@@ -14,7 +14,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Lesion
 from lesionmap.read import srterms as terms
 from lesionmap.read.srregions import Drawn, drawn_on, segmentations_beside
-from lesionmap.read.srtree import Number, same
+from lesionmap.read.srtree import ImageRef, Number, Region, same
 from lesionmap.skeleton import Code, Group, Site, groups, known, sites
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def foreign_lesions(path: Path, found: Sequence[Item], visit: Visit) -> tuple[tu
     """
     by_track: dict[str, list[Item]] = {}
     for n, group in enumerate(found):
-        by_track.setdefault(group.value_of(terms.TRACKING_UID) or f"group {n + 1}", []).append(group)
+        by_track.setdefault(group.value_of(terms.TRACKING_UID, str) or f"group {n + 1}", []).append(group)
     lesions: list[Lesion] = []
     remarks: list[str] = []
     for track, own in by_track.items():
@@ -77,16 +77,15 @@ def foreign_lesions(path: Path, found: Sequence[Item], visit: Visit) -> tuple[tu
 
 def _name(group: Item) -> str:
     """Name a group without its own words: they may name people."""
-    finding = group.value_of(terms.FINDING)
-    return f"a finding ({finding.meaning})" if isinstance(finding, Code) else "a finding"
+    finding = group.value_of(terms.FINDING, Code)
+    return f"a finding ({finding.meaning})" if finding else "a finding"
 
 
 def _sites(group: Item) -> list[str]:
     """Give the sites that a group codes and that are known."""
     found = []
     for item in group.named(terms.FINDING_SITE):
-        modifiers = [x for x in item.values(terms.MODIFIER) if isinstance(x, Code)]
-        side = item.value_of(terms.LATERALITY)
+        modifiers, side = item.values(terms.MODIFIER, Code), item.value_of(terms.LATERALITY, Code)
         site = coded_site(item.value, modifiers, side) if isinstance(item.value, Code) else None
         if site is not None:
             found.append(site)
@@ -141,14 +140,14 @@ def _coded() -> Mapping[str, SiteCodes]:
 
 
 def _extents(path: Path, own: Sequence[Item], visit: Visit) -> list[Extent]:
-    references = [ref for group in own for ref in group.values(terms.SEGMENT)]
+    references = [ref for group in own for ref in group.values(terms.SEGMENT, ImageRef)]
     regions = [
         (item, image.value)
         for group in own
         for item in group.children
-        if item.kind == "SCOORD" and item.value.kind in ("POLYLINE", "POINT")
+        if item.kind == "SCOORD" and isinstance(item.value, Region) and item.value.kind in ("POLYLINE", "POINT")
         for image in item.children
-        if image.kind == "IMAGE"
+        if isinstance(image.value, ImageRef)
     ]
     return drawn_on(Drawn(tuple(references), tuple(regions)), visit, segmentations_beside(path, references))
 
@@ -158,7 +157,7 @@ def _measured(group: Item) -> str:
     words = []
     for item in group.children:
         if isinstance(item.value, Number) and item.name is not None:
-            how = item.value_of(terms.DERIVATION)
-            derived = f" ({how.meaning})" if isinstance(how, Code) else ""
+            how = item.value_of(terms.DERIVATION, Code)
+            derived = f" ({how.meaning})" if how else ""
             words.append(f"{item.name.meaning}{derived} {item.value.value:g} {item.value.unit.value}")
     return ", ".join(words)

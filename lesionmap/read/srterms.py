@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lesionmap.compare import SplitMerge, State
-    from lesionmap.lesions import Certainty, Change, Physis, Verdict
+    from lesionmap.lesions import Certainty, Change, LesionMap, Physis, Verdict
     from lesionmap.visits import Phase
 
 SCHEME = "99LESIONMAP"
@@ -202,6 +202,12 @@ RULE = _ours("rule", "what counts as one lesion")
 # The summary
 FORM = _ours("form", "form of this content, by lesionmap")
 THIS_FORM = "1"
+HOLDS = _ours("holds", "what the map holds")
 READER = _ours("reader", "reader")
 USED = _ours("used", "highest lesion number used")
 NOTES_LEFT_OUT = _ours("notes_left_out", "notes left out, as they may hold personal data")
+
+
+def holds(lesion_map: LesionMap) -> str:
+    """Say what a map holds, so that a reader notices where a group got lost."""
+    return f"lesions: {len(lesion_map.lesions)}, answers: {len(lesion_map.answers)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from lesionmap.errors import LesionmapError
 from lesionmap.skeleton import Code
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 __all__ = ["ImageRef", "Item", "Number", "Region", "item_of", "kept", "restored", "same"]
+
+
+_Kind = TypeVar("_Kind")
 
 
 def kept(text: str) -> str:
@@ -82,13 +86,26 @@ class Item:
         """Give the children of that name, whatever its meaning is worded like."""
         return (child for child in self.children if same(child.name, name))
 
-    def values(self, name: Code) -> list[Any]:
-        """Give the values of the children of that name."""
-        return [child.value for child in self.named(name) if child.value is not None]
+    def values(self, name: Code, kind: type[_Kind]) -> list[_Kind]:
+        """Give the values of the children of that name, as far as they are of that kind."""
+        return [child.value for child in self.named(name) if isinstance(child.value, kind)]
 
-    def value_of(self, name: Code) -> Any:
-        """Give the value of the first child of that name; None where there is none."""
-        return next(iter(self.values(name)), None)
+    def value_of(self, name: Code, kind: type[_Kind]) -> _Kind | None:
+        """Give the first of ``values``; None where there is none."""
+        return next(iter(self.values(name, kind)), None)
+
+    def must(self, name: Code, kind: type[_Kind]) -> _Kind:
+        """Give the first of ``values``.
+
+        Raises
+        ------
+        LesionmapError
+            Where there is none.
+        """
+        found = self.value_of(name, kind)
+        if found is None:
+            raise LesionmapError(f"the report is damaged, {name.meaning!r} is missing; export it again")
+        return found
 
     def below(self, name: Code) -> Iterator[Item]:
         """Give all items of that name at any depth, in their order."""

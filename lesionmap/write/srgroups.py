@@ -99,6 +99,7 @@ def summary(told: Told) -> bytes:
     items += [
         text_item(terms.FORM, terms.THIS_FORM),
         text_item(terms.READER, kept(lesion_map.reader)),
+        text_item(terms.HOLDS, terms.holds(lesion_map)),
         text_item(terms.USED, str(lesion_map.used)),
         text_item(terms.COMMENT, "Research use only. Not for diagnosis or treatment."),
     ]
