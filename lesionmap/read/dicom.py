@@ -143,7 +143,8 @@ def image_files(frames: Sequence[Frame]) -> tuple[ImageFile, ...]:
     for frame in frames:
         header = frame.header
         if frame.index is None:
-            offset = header.offset if frame.rescale == first.rescale else 0
+            alike = frame.rescale == first.rescale and header.layout == first.header.layout
+            offset = header.raw_offset if alike else 0
             files.append(ImageFile(header.path, header.uid, "", (), offset))
         elif files and files[-1].path == header.path:
             files[-1] = ImageFile(header.path, header.uid, "", (*files[-1].frames, frame.index))
