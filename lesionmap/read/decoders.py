@@ -126,12 +126,12 @@ def decoded_frames(frames: Sequence[bytes], header: Header) -> Iterator[NDArray[
 
 def only_stored_bits(array: NDArray[Any], header: Header) -> NDArray[Any]:
     """Take what is no part of the pixel out of its unused bits, in place: overlays, or rubbish (DICOM PS3.5 8.1.1)."""
-    above, below = header.bits - 1 - header.high, header.bits - header.stored
-    if below and above == below and not header.signed:
+    spare = header.bits - header.stored
+    if spare and header.signed:
+        np.left_shift(array, spare, out=array)
+        np.right_shift(array, spare, out=array)
+    elif spare:
         np.bitwise_and(array, (1 << header.stored) - 1, out=array)
-    elif below:
-        np.left_shift(array, above, out=array)
-        np.right_shift(array, below, out=array)
     return array
 
 

@@ -83,10 +83,10 @@ def check_image(header: Header) -> None:
 def _check_pixels(header: Header) -> None:
     if header.bits not in (8, 16, 32, 64):
         raise LesionmapError(f"8, 16 or 32 bits a pixel were expected, {header.bits} came; export the image again")
-    if not 0 < header.stored <= header.high + 1 <= header.bits:
+    if not 0 < header.stored <= header.bits or header.high != header.stored - 1:
         raise LesionmapError(
-            f"the bits of a pixel were expected to lie within its {header.bits}, {header.stored} bits up to bit "
-            f"{header.high} came; export the image again"
+            f"{header.stored} of {header.bits} bits, the highest of them bit {header.stored - 1}, were expected, "
+            f"bit {header.high} came; export the image again"
         )
     if header.syntax not in READABLE:
         raise LesionmapError(
