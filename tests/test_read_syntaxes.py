@@ -16,11 +16,11 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
+    JPEG2000,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000,
     JPEG2000Lossless,
     JPEGLSLossless,
     JPEGLSNearLossless,
@@ -216,7 +216,7 @@ def test_frames_in_fragments(tmp_path: Path, syntax: str, pieces: int, has_bot: 
     found = scan([path])
     assert [stack.frame for stack in found.stacks] == [1, 2, 3, 4, 5]
     if syntax == RLELossless and pieces > 1 and not has_bot:
-        with pytest.raises(LesionmapError, match="5 compressed frame.s. were expected, 15 fragments make"):
+        with pytest.raises(LesionmapError, match=r"5 compressed frame.s. were expected, 15 fragments make"):
             station_pixels(found.stacks[0].station)
         return
     for k, stack in enumerate(found.stacks):
@@ -313,11 +313,11 @@ def test_files_of_pydicom_are_refused_or_equal_simpleitk() -> None:
     compared = []
     for path in sorted((Path(pydicom.__file__).parent / "data" / "test_files").glob("*.dcm")):
         for stack in scan([path]).stacks:
-            try:
-                mine = station_pixels(stack.station).array
-            except LesionmapError as error:
-                assert "cannot be decoded" in str(error)
+            if path.name == "JPEG2000-embedded-sequence-delimiter.dcm":  # overwritten on purpose
+                with pytest.raises(LesionmapError, match="cannot be decoded"):
+                    station_pixels(stack.station)
                 continue
+            mine = station_pixels(stack.station).array
             other = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
             assert np.allclose(mine.transpose(2, 1, 0), other, atol=0.01), path.name
             compared.append(path.name)

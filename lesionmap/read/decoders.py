@@ -1,12 +1,13 @@
 """Compressed frames to stored values, each transfer syntax by the decoder that damaged bytes cannot end or stall.
 
-RLE by pylibjpeg-rle, JPEG-LS by CharLS, JPEG 2000 and 8-bit JPEG by Pillow: they let other threads run and answer
-damage with an error. All other JPEG needs GDCM, which damage does end; it runs in a process of its own.
+RLE by pylibjpeg-rle, JPEG-LS by CharLS, JPEG 2000 and 8-bit JPEG by Pillow: they answer damage with an error. All
+other JPEG needs GDCM, whose process damage ends; it runs in one of its own.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -196,7 +197,12 @@ def _jpeg_ls(data: bytes, stream: Stream) -> NDArray[Any]:
 
 
 def _jpeg_2000(data: bytes, stream: Stream) -> NDArray[Any]:
-    """Decode by Pillow, which fills 8 or 16 bits from the top and has no sign; both are undone here."""
+    """Decode by Pillow, which fills 8 or 16 bits from the top and has no sign; both are undone here.
+
+    Pillow keeps other Python threads waiting, but its OpenJPEG works in threads of its own, as many as the environment
+    says when it begins.
+    """
+    os.environ.setdefault("OPJ_NUM_THREADS", "ALL_CPUS")
     if stream.bits > 16:
         from openjpeg import decode
 

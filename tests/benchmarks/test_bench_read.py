@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom import dcmread
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, JPEGLosslessSV1, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 from scipy import ndimage
 
 import dicom_files as df
