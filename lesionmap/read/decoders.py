@@ -1,15 +1,15 @@
 """Compressed frames to stored values, each transfer syntax by the decoder that damaged bytes cannot end or stall.
 
-RLE by pylibjpeg-rle, JPEG-LS by CharLS, JPEG 2000 and 8-bit JPEG by Pillow: they answer damage with an error. All
-other JPEG needs GDCM, whose process damage ends; it runs in one of its own.
+RLE by pylibjpeg-rle, JPEG-LS by CharLS, JPEG 2000 by OpenJPEG, 8-bit JPEG by Pillow: they answer damage with an error.
+All other JPEG needs GDCM, whose process damage ends; it runs in one of its own.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,10 @@ import numpy as np
 
 from lesionmap.read.codestream import Stream, stream_of
 from lesionmap.read.gdcm_child import ANSWER, FRAME
+from lesionmap.read.jpeg2000 import decoded_jpeg_2000
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -120,9 +121,9 @@ def decoded_frames(frames: Sequence[bytes], header: Header) -> Iterator[NDArray[
         elif header.syntax in _JPEG_LS:
             yield _signed(_jpeg_ls(data, stream), stream, header)
         elif header.syntax in _JPEG_2000:
-            yield _signed(_jpeg_2000(data, stream), stream, header)
+            yield _signed(decoded_jpeg_2000(data), stream, header)
         else:
-            yield only_stored_bits(_signed(_picture(data, "JPEG"), stream, header), header)
+            yield only_stored_bits(_signed(_jpeg(data), stream, header), header)
 
 
 def only_stored_bits(array: NDArray[Any], header: Header) -> NDArray[Any]:
@@ -143,8 +144,8 @@ def _signed(values: NDArray[Any], stream: Stream, header: Header) -> NDArray[Any
     a two's complement number, as pydicom and GDCM read them.
     """
     kind = np.dtype(f"{'i' if header.signed else 'u'}{header.bits // 8}")
-    array = values.astype(kind)
     spare = header.bits - stream.bits
+    array = values.astype(kind, copy=not values.flags.writeable)
     if spare and stream.signed != header.signed:
         np.left_shift(array, spare, out=array)
         np.right_shift(array, spare, out=array)
@@ -173,6 +174,20 @@ class _PanicIsError:
             raise ValueError("the decoder gave up") from error
 
 
+@cache
+def _charls() -> Callable[..., int] | None:
+    """Give the C function of CharLS; None where a build hides it."""
+    import ctypes
+
+    import _CharLS
+
+    try:
+        decode: Callable[..., int] = ctypes.CDLL(_CharLS.__file__).JpegLsDecode
+    except (AttributeError, OSError):
+        return None
+    return decode
+
+
 def _jpeg_ls(data: bytes, stream: Stream) -> NDArray[Any]:
     """Decode by CharLS, called through its C interface: the Python one keeps all other threads waiting.
 
@@ -184,9 +199,8 @@ def _jpeg_ls(data: bytes, stream: Stream) -> NDArray[Any]:
 
     data += _END_OF_IMAGE
     array = np.empty((stream.rows, stream.columns), np.uint8 if stream.bits <= 8 else np.uint16)
-    try:
-        decode = ctypes.CDLL(_CharLS.__file__).JpegLsDecode
-    except (AttributeError, OSError):  # a build that hides the C interface
+    decode = _charls()
+    if decode is None:
         return np.frombuffer(_CharLS.decode_from_buffer(data), array.dtype).reshape(array.shape)
     parameters, message = ctypes.create_string_buffer(512), ctypes.create_string_buffer(256)
     target, size = array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t
@@ -196,27 +210,11 @@ def _jpeg_ls(data: bytes, stream: Stream) -> NDArray[Any]:
     return array
 
 
-def _jpeg_2000(data: bytes, stream: Stream) -> NDArray[Any]:
-    """Decode by Pillow, which fills 8 or 16 bits from the top and has no sign; both are undone here.
-
-    Pillow keeps other Python threads waiting, but its OpenJPEG works in threads of its own, as many as the environment
-    says when it begins.
-    """
-    os.environ.setdefault("OPJ_NUM_THREADS", "ALL_CPUS")
-    if stream.bits > 16:
-        from openjpeg import decode
-
-        return np.asarray(decode(data))
-    values = _picture(data, "JPEG2000")
-    values = values >> (8 * values.dtype.itemsize - stream.bits)
-    return values.astype(np.int32) - (1 << (stream.bits - 1)) if stream.signed else values
-
-
-def _picture(data: bytes, name: str) -> NDArray[Any]:
+def _jpeg(data: bytes) -> NDArray[Any]:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=(name,)) as image:
-        if image.mode not in ("L", "I;16"):
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        if image.mode != "L":
             raise ValueError(f"grey pixels were expected, mode {image.mode} came")
         return np.asarray(image)
 

@@ -123,7 +123,7 @@ class Header:
     @property
     def layout(self) -> tuple[object, ...]:
         """How a pixel is stored."""
-        return self.bits, self.stored, self.high, self.signed, self.big_endian
+        return self.bits, self.stored, self.high, self.signed, self.syntax
 
     @property
     def big_endian(self) -> bool:

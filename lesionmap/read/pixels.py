@@ -23,7 +23,7 @@ from lesionmap.read.nifti import is_nifti, nifti_volume
 from lesionmap.space import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,8 +35,6 @@ __all__ = ["station_pixels"]
 
 _PIXEL_TAG = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 _THREADS = min(os.cpu_count() or 1, 8)
-_A_TURN = 4
-"""Frames that a thread decodes before it takes the next ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def _slices(station: Station) -> NDArray[Any]:
     if k != len(out):
         raise LesionmapError(f"{len(out)} slices were expected, the files hold {k}; import the images again")
     if first.fragments:
-        scales = _decode_all([frame for file, target in jobs for frame in _frames(file, target, first, station)])
+        scales = _decode_all(frame for file, target in jobs for frame in _frames(file, target, first, station))
     else:
         scales = [pair for file, target in jobs for pair in _fill(file, target, first, station)]
     return out if out.dtype.kind == "f" else _rescaled(out, scales, first)
@@ -136,7 +134,7 @@ def _checked_header(file: ImageFile, station: Station) -> Header:
     with open_file(file.path) as opened:
         header = hd.read_header(file.path, opened)
     if header.uid != file.uid or (header.columns, header.rows) != station.grid.shape[:2]:
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
+        raise _exchanged(file.path)
     return header
 
 
@@ -146,33 +144,49 @@ def _stored_type(header: Header) -> np.dtype[Any]:
     return np.dtype(f"{'i' if header.signed else 'u'}{header.bits // 8}")
 
 
-def _frames(file: ImageFile, target: NDArray[Any], first: Header, station: Station) -> list[_Frame]:
+def _frames(file: ImageFile, target: NDArray[Any], first: Header, station: Station) -> Iterator[_Frame]:
     """Find the compressed frames of one file."""
-    header = first if file.path == first.path else _checked_header(file, station)
-    if not header.fragments or _stored_type(header) != _stored_type(first):
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
-    with open_image(file.path) as opened:
-        spans = frame_spans(opened, header.fragments, header.frames)
+    header, start = first, file.offset
+    with open_file(file.path) as opened:
+        if file.path == first.path or not (start and _begins(opened, start)):
+            header = first if file.path == first.path else _checked_header(file, station)
+            start = header.fragments
+        if not start or _stored_type(header) != _stored_type(first):
+            raise _exchanged(file.path)
+        spans = frame_spans(opened, start, header.frames)
     wanted = file.frames or (0,)
     if max(wanted) >= len(spans):
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
-    scales = _scales(header, wanted)
-    return [_Frame(file.path, header, spans[n], target[i], scales[i]) for i, n in enumerate(wanted)]
+        raise _exchanged(file.path)
+    for plane, n, scale in zip(target, wanted, _scales(header, wanted), strict=True):
+        yield _Frame(file.path, header, spans[n], plane, scale)
 
 
-def _decode_all(frames: Sequence[_Frame]) -> list[tuple[float, float]]:
-    """Decode frames into their targets, in threads; give slope and intercept of each."""
-    size = BATCH if in_batches(frames[0].header) else _A_TURN
-    turns = [
-        turn[i : i + size]
-        for _, same in groupby(frames, key=lambda frame: (frame.header.syntax, frame.header.layout))
-        for turn in [list(same)]
-        for i in range(0, len(turn), size)
-    ]
+def _exchanged(path: str) -> LesionmapError:
+    return LesionmapError(f"another image lies at {path} than when it was imported; re-link the images")
+
+
+def _decode_all(frames: Iterable[_Frame]) -> list[tuple[float, float]]:
+    """Decode frames into their targets, in threads that begin while the next frames are looked for."""
+    scales: list[tuple[float, float]] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(_decode, turns):
-            pass
-    return [frame.scale for frame in frames]
+        turns = [pool.submit(_decode, turn) for turn in _turns(frames, scales)]
+        for turn in turns:
+            turn.result()
+    return scales
+
+
+def _turns(frames: Iterable[_Frame], scales: list[tuple[float, float]]) -> Iterator[list[_Frame]]:
+    """Give frames of one layout in handfuls, and note slope and intercept of each."""
+    for _, same in groupby(frames, key=lambda frame: frame.header.layout):
+        waiting: list[_Frame] = []
+        for frame in same:
+            waiting.append(frame)
+            scales.append(frame.scale)
+            if len(waiting) == (BATCH if in_batches(frame.header) else 1):
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
 
 
 def _decode(frames: Sequence[_Frame]) -> None:
@@ -205,7 +219,7 @@ def _fill(file: ImageFile, target: NDArray[Any], first: Header, station: Station
     else:
         header = first if file.path == first.path else _checked_header(file, station)
         if _stored_type(header) != stored.dtype:
-            raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
+            raise _exchanged(file.path)
         frames = file.frames or (0,)
         _read_frames(header, frames, stored)
         scales = _scales(header, frames)
@@ -227,12 +241,17 @@ def _read_frames(header: Header, frames: Sequence[int], stored: NDArray[Any]) ->
 def _read_raw(file: ImageFile, stored: NDArray[Any], first: Header) -> bool:
     """Read the one slice that begins at a known byte; False if the file is not as it was."""
     with open_file(file.path) as opened:
-        opened.seek(file.offset - 12)
-        before = opened.read(12)
-        if before[:4] not in _PIXEL_TAG and before[4:8] not in _PIXEL_TAG:
+        if not _begins(opened, file.offset):
             return False
         _read_into(opened, stored[0], first)
     return True
+
+
+def _begins(opened: BinaryIO, offset: int) -> bool:
+    """Say whether pixels begin at a byte."""
+    opened.seek(offset - 12)
+    before = opened.read(12)
+    return before[:4] in _PIXEL_TAG or before[4:8] in _PIXEL_TAG
 
 
 def _read_into(opened: BinaryIO, plane: NDArray[Any], header: Header) -> None:
