@@ -50,7 +50,7 @@ class ImageFile:
     frames: tuple[int, ...] = ()
     """Frames of the file in slice order, from 0; empty: the file is one slice, or (NIfTI) all of them."""
     offset: int = 0
-    """Byte at which raw pixels begin, stored and rescaled as in the station's first file; 0: look into the header."""
+    """Byte at which the pixels begin, stored and rescaled as in the station's first file; 0: look into the header."""
 
 
 @dataclass(frozen=True, slots=True)

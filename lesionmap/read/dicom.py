@@ -136,15 +136,16 @@ def _stack(pile: Pile, grid: Grid, *, diffusion: bool) -> Stack:
 def image_files(frames: Sequence[Frame]) -> tuple[ImageFile, ...]:
     """List the files of slices in slice order; neighbours in one enhanced file stand together.
 
-    The byte at which raw pixels begin is kept where the slice is stored and rescaled as the first one is, so that
-    the pixels can later be read without a second look at the header.
+    The byte at which pixels begin is kept where the slice is stored and rescaled as the first one is, so that they
+    can later be read without a second look at the header.
     """
     files: list[ImageFile] = []
     first = frames[0]
     for frame in frames:
         header = frame.header
         if frame.index is None:
-            offset = header.offset if frame.rescale == first.rescale else 0
+            alike = frame.rescale == first.rescale and header.layout == first.header.layout
+            offset = (header.raw_offset or header.fragments) if alike else 0
             files.append(ImageFile(header.path, header.uid, "", (), offset))
         elif files and files[-1].path == header.path:
             files[-1] = ImageFile(header.path, header.uid, "", (*files[-1].frames, frame.index))

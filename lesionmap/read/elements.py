@@ -10,13 +10,16 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
+
+from lesionmap.read.files import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-__all__ = ["Flat", "flat_elements"]
+__all__ = ["DEFLATED", "Flat", "flat_elements", "inflated"]
 
 _EXPLICIT = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT = struct.Struct("<HHI").unpack_from
@@ -28,11 +31,28 @@ _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SYNTAX = 0x00020010
 _IMPLICIT_SYNTAX = "1.2.840.10008.1.2"
-_NOT_HERE = ("", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
+DEFLATED = "1.2.840.10008.1.2.1.99"
+_INFLATED = b"1.2.840.10008.1.2.1\0\0\0"
+"""The transfer syntax of what a deflated file holds, filled up to the same length."""
+_NOT_HERE = ("", "1.2.840.10008.1.2.2", DEFLATED)
 """Unknown, big endian, deflated."""
-_SEQUENCES = frozenset((0x00209222, 0x00540012, 0x00540016, 0x00540022, 0x00540052, 0x00540220, 0x52009229, 0x52009230))
+_SEQUENCES = frozenset(
+    (
+        0x00209222,
+        0x00283000,
+        0x00540012,
+        0x00540016,
+        0x00540022,
+        0x00540052,
+        0x00540220,
+        0x52009229,
+        0x52009230,
+    )
+)
 """Wanted sequences: their items are pydicom's work."""
 _DEEPEST = 16
+_META_MOST = 4096
+"""Bytes in which the file meta group ends."""
 
 
 class _UnusualError(Exception):
@@ -73,6 +93,29 @@ def flat_elements(file: BinaryIO, wanted: Container[int]) -> Flat | None:
         return _walk(data, wanted)
     except (_UnusualError, struct.error, OSError, ValueError):
         return None
+
+
+def inflated(file: BinaryIO) -> BinaryIO:
+    """Give a deflated DICOM file as the plain one that it holds; any other file as it is, rewound.
+
+    Raises
+    ------
+    LesionmapError
+        If it would inflate to more than an image has.
+    zlib.error
+        If it is damaged.
+    """
+    head = file.read(_META_MOST)
+    file.seek(0)
+    if head[128:132] != b"DICM" or DEFLATED.encode() not in head:
+        return file
+    data = file.read()
+    syntax, position = _meta(data)
+    if syntax != DEFLATED:
+        file.seek(0)
+        return file
+    whole = unpacked(zlib.decompressobj(-zlib.MAX_WBITS), data[position:])
+    return io.BytesIO(data[:position].replace(DEFLATED.encode(), _INFLATED, 1) + whole)
 
 
 def _mapped(file: BinaryIO) -> mmap.mmap:

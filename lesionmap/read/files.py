@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FileKind", "kind_of_file", "open_file", "real_path", "sha256_of", "walk"]
+__all__ = ["FileKind", "kind_of_file", "open_file", "real_path", "sha256_of", "unpacked", "walk"]
 
 FileKind = Literal["dicom", "nifti", "damaged", "other"]
 
 _INSIDE = "!/"
-_MOST_BYTES = 2 << 30
+_MOST_BYTES = 1 << 28
+"""Bytes that one packed image may unpack to: it is held in memory whole. Larger ones are read unpacked."""
+_BAD_ARCHIVE = (
+    *(OSError, LookupError, RuntimeError, NotImplementedError, ValueError, EOFError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
+"""What the standard library raises for an archive that is not what it should be."""
 _MOST_RATIO = 1000
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
@@ -63,7 +72,7 @@ def _file_or_members(path: str) -> Iterator[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    except (zipfile.BadZipFile, OSError) as error:
+    except _BAD_ARCHIVE as error:
         raise LesionmapError(f"a zip archive was expected at {path}, it cannot be opened; send it again") from error
     for member in members:
         name = member.rsplit("/", 1)[-1]
@@ -88,9 +97,11 @@ def open_file(path: str) -> BinaryIO:
         if ".zip" + _INSIDE not in path.lower():
             return Path(path).open("rb")
         return _open_member(path)
-    except (OSError, KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        if isinstance(error, IsADirectoryError | PermissionError):
-            raise LesionmapError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise LesionmapError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    except LesionmapError:
+        raise
+    except _BAD_ARCHIVE as error:
         raise LesionmapError(f"the image file {path} is not there or cannot be read; re-link the images") from error
 
 
@@ -99,8 +110,35 @@ def _open_member(path: str) -> BinaryIO:
     with zipfile.ZipFile(archive_path) as archive:
         info = archive.getinfo(member)
         if info.file_size > _MOST_BYTES or info.file_size > _MOST_RATIO * max(info.compress_size, 1 << 16):
-            raise LesionmapError(f"{path} would unpack to {info.file_size:,} bytes, more than an image has; unzip it")
+            raise LesionmapError(
+                f"{path} would unpack to {info.file_size:,} bytes in memory, more than an image has; unzip it"
+            )
         return io.BytesIO(archive.read(info))
+
+
+class Unpacker(Protocol):
+    """What unpacks bytes: a ``zlib.decompressobj``."""
+
+    def decompress(self, data: bytes, most: int, /) -> bytes:
+        """Unpack, but no more than ``most`` bytes."""
+
+
+def unpacked(unpacker: Unpacker, data: bytes) -> bytes:
+    """Unpack bytes that may be a bomb.
+
+    Raises
+    ------
+    LesionmapError
+        If they unpack to more than an image has.
+    zlib.error
+        If they are damaged.
+    """
+    whole = unpacker.decompress(data, _MOST_BYTES + 1)
+    if len(whole) > _MOST_BYTES:
+        raise LesionmapError(
+            f"at most {_MOST_BYTES:,} bytes are unpacked in memory, the file holds more; export it without compression"
+        )
+    return whole
 
 
 def kind_of_file(path: str, file: BinaryIO) -> FileKind:
@@ -108,10 +146,10 @@ def kind_of_file(path: str, file: BinaryIO) -> FileKind:
     head = file.read(540)
     file.seek(0)
     name = path.lower()
-    if name.endswith(_NIFTI_SUFFIXES):
-        return "nifti" if head[:2] == b"\x1f\x8b" or _is_nifti(head) else "damaged"
     if head[128:132] == b"DICM" or _looks_bare_dicom(head):
         return "dicom"
+    if name.endswith(_NIFTI_SUFFIXES):
+        return "nifti" if head[:2] == b"\x1f\x8b" or _is_nifti(head) else "damaged"
     return "damaged" if name.endswith(_DICOM_SUFFIXES) else "other"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read import tags as tg
+from lesionmap.read.decoders import READABLE
 from lesionmap.read.kinds import Contrast, kind_words
 
 if TYPE_CHECKING:
@@ -72,11 +73,30 @@ def check_image(header: Header) -> None:
     if header.modality not in _READ:
         said = header.modality if header.modality.isalpha() else "unknown"
         raise LesionmapError(f"MR, NM, CT or PT was expected, an image of modality {said} came; leave it out")
-    if header.bits not in (8, 16, 32, 64):
-        raise LesionmapError(f"8, 16 or 32 bits a pixel were expected, {header.bits} came; export the image again")
+    _check_pixels(header)
     if _is_mosaic(header):
         raise LesionmapError(
             "one slice a file was expected, a mosaic (many slices in one picture) came; export it as multi-frame"
+        )
+
+
+def _check_pixels(header: Header) -> None:
+    if header.bits not in (8, 16, 32, 64):
+        raise LesionmapError(f"8, 16 or 32 bits a pixel were expected, {header.bits} came; export the image again")
+    if not 0 < header.stored <= header.bits or header.high != header.stored - 1:
+        raise LesionmapError(
+            f"{header.stored} of {header.bits} bits, the highest of them bit {header.stored - 1}, were expected, "
+            f"bit {header.high} came; export the image again"
+        )
+    if header.syntax not in READABLE:
+        raise LesionmapError(
+            f"pixels as DICOM images have them were expected, the transfer syntax {header.syntax or 'none'} came; "
+            "export the images uncompressed"
+        )
+    if tg.items(header.tags, 0x00283000):
+        raise LesionmapError(
+            "a slope and an intercept of the grey values were expected, a table (Modality LUT) came; "
+            "export the image with its table applied"
         )
 
 
@@ -85,7 +105,9 @@ def _is_mosaic(header: Header) -> bool:
     if "MOSAIC" in image_type or "VFRAME" in image_type:
         return True
     maker = tg.text(header.tags, 0x00080070).upper()
-    return "SIEMENS" in maker and (tg.number(header.tags, 0x0019100A, "H") or 0) > 1 and header.frames == 1
+    siemens = (tg.number(header.tags, 0x0019100A, "H") or 0) if "SIEMENS" in maker else 0
+    uih = (tg.number(header.tags, 0x00651050) or 0) if maker.startswith("UIH") else 0
+    return max(siemens, uih) > 1 and header.frames == 1
 
 
 def classic_frame(header: Header) -> Frame:

@@ -14,7 +14,8 @@ from datetime import date
 from typing import TYPE_CHECKING, BinaryIO
 
 from lesionmap.errors import LesionmapError
-from lesionmap.read.elements import flat_elements
+from lesionmap.read.elements import DEFLATED, flat_elements, inflated
+from lesionmap.read.fragments import DamagedError, check_fragments
 from lesionmap.read.tags import Tags, integer, number, text
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ _TAGS = frozenset((
     0x00180080, 0x00180081, 0x00180082, 0x00180086, 0x00180088, 0x00181030, 0x00181060, 0x00181250, 0x00181314,
     0x00185100, 0x00189005, 0x00189008, 0x00189087, 0x00189089, 0x0020000D, 0x0020000E, 0x00200011, 0x00200012,
     0x00200013, 0x00200020, 0x00200032, 0x00200037, 0x00200052, 0x00200100, 0x00209056, 0x00209222, 0x00280002,
-    0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101, 0x00280103, 0x00281052,
-    0x00281053, 0x00540011, 0x00540016, 0x00540020, 0x00540022, 0x00540052, 0x00540220, 0x00540400, 0x52009229,
-    0x52009230, 0x0019100A, 0x0019100C, 0x0019100E, 0x00191028, 0x001910BB, 0x001910BC, 0x001910BD, 0x00431039,
-    0x0043102F, 0x00651009, 0x00651050, 0x20011003,
+    0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101, 0x00280102, 0x00280103,
+    0x00281052, 0x00281053, 0x00283000, 0x00540011, 0x00540016, 0x00540020, 0x00540022, 0x00540052, 0x00540220,
+    0x00540400, 0x52009229, 0x52009230, 0x0019100A, 0x0019100C, 0x0019100E, 0x00191028, 0x001910BB, 0x001910BC,
+    0x001910BD, 0x00431039, 0x0043102F, 0x00651009, 0x00651050, 0x20011003,
     0x00540010, 0x00540012, 0x00540200,
 ))  # fmt: skip
 _NOT_IMAGES = ("SEG", "SR", "PR", "KO", "DOC", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "REG", "FID", "ECG", "PLAN")
@@ -44,7 +45,6 @@ _IMAGE_CLASSES = tuple(_CLASS + end for end in ("2", "2.1", "2.2", "4", "4.1", "
 _SOP_CLASS = 0x00080016
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
 _NATIVE = (_IMPLICIT, "1.2.840.10008.1.2.1", _BIG_ENDIAN)
 _DAYS = {"D": 365.25, "W": 52.1775, "M": 12.0, "Y": 1.0}
 
@@ -58,14 +58,6 @@ def broken() -> tuple[type[Exception], ...]:
         *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
         *(BytesLengthException, InvalidDicomError),
     )
-
-
-class DamagedError(LesionmapError):
-    """A DICOM file that is cut short; carries the Series Instance UID so that the rest of the series can say so."""
-
-    def __init__(self, why: str, series_uid: str) -> None:
-        super().__init__(why)
-        self.series_uid = series_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +92,17 @@ class Header:
     samples: int
     bits: int
     """Bits allocated."""
+    stored: int
+    """Bits stored; what stands in the other bits of a pixel is not part of its value."""
+    high: int
+    """The highest of the stored bits, from 0."""
     signed: bool
     syntax: str
     """Transfer Syntax UID."""
     offset: int
-    """Byte at which native pixels begin; 0 where they are compressed or deflated."""
+    """Byte at which native pixels begin (of a deflated file: in what it inflates to); 0 where they are compressed."""
+    fragments: int = 0
+    """Byte at which the first item of compressed pixels begins; 0 where they are native."""
 
     @property
     def is_image(self) -> bool:
@@ -115,8 +113,18 @@ class Header:
 
     @property
     def native(self) -> bool:
-        """True where the pixels stand uncompressed in the file."""
+        """True where the pixels are not compressed and each fills whole bytes."""
         return self.offset > 0
+
+    @property
+    def raw_offset(self) -> int:
+        """Byte of the file itself at which native pixels begin; 0 where they are compressed or deflated."""
+        return 0 if self.syntax == DEFLATED else self.offset
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """How a pixel is stored."""
+        return self.bits, self.stored, self.high, self.signed, self.syntax
 
     @property
     def big_endian(self) -> bool:
@@ -140,11 +148,14 @@ def read_header(path: str, file: BinaryIO) -> Header:
         If the file is damaged or its pixels are cut short.
     """
     try:
-        flat = flat_elements(file, _TAGS)
+        plain = inflated(file)
+        flat = flat_elements(plain, _TAGS)
         if flat is not None:
-            return _header(path, file, Tags(flat.values), flat.syntax, flat.pixels)
-        file.seek(0)
-        return _by_pydicom(path, file)
+            header = _header(path, plain, Tags(flat.values), flat.syntax, flat.pixels)
+        else:
+            plain.seek(0)
+            header = _by_pydicom(path, plain)
+        return header if plain is file else replace(header, syntax=DEFLATED)
     except LesionmapError:
         raise
     except broken() as error:
@@ -166,6 +177,9 @@ def _by_pydicom(path: str, file: BinaryIO) -> Header:
 
 
 def _header(path: str, file: BinaryIO, tags: Tags, syntax: str, start: int) -> Header:
+    bits = integer(tags, 0x00280100) or 0
+    stored = integer(tags, 0x00280101) or bits
+    high = integer(tags, 0x00280102)
     header = Header(
         path=path,
         tags=tags,
@@ -178,7 +192,9 @@ def _header(path: str, file: BinaryIO, tags: Tags, syntax: str, start: int) -> H
         rows=integer(tags, 0x00280010) or 0,
         frames=max(integer(tags, 0x00280008) or 1, 1),
         samples=integer(tags, 0x00280002) or 1,
-        bits=integer(tags, 0x00280100) or 0,
+        bits=bits,
+        stored=stored,
+        high=stored - 1 if high is None else high,
         signed=integer(tags, 0x00280103) == 1,
         syntax=syntax,
         offset=0,
@@ -199,8 +215,6 @@ def _with_offset(header: Header, file: BinaryIO, start: int) -> Header:
     """Find where the pixels begin, and refuse a file that ends before they do."""
     if min(header.rows, header.columns) == 0:
         raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
-    if header.syntax == _DEFLATED:
-        return header
     file.seek(start)
     begin = file.read(12)
     size = file.seek(0, os.SEEK_END)
@@ -208,18 +222,30 @@ def _with_offset(header: Header, file: BinaryIO, start: int) -> Header:
     if tag not in (0x7FE00010, 0x7FE00008, 0x7FE00009):
         raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
     if length == 0xFFFFFFFF:
-        if not _fragments_end(file, offset, size):
-            raise DamagedError(
-                "the file is cut short: the end of its compressed pixels is missing; send it again", header.series_uid
-            )
+        check_fragments(file, offset, header.frames, header.series_uid)
+        return replace(header, fragments=offset)
+    if header.syntax not in _NATIVE:
         return header
-    expected = header.rows * header.columns * header.samples * header.frames * header.bits // 8
-    have = min(length, size - offset)
-    if header.syntax in _NATIVE and have < expected:
+    _check_length(header, min(length, size - offset))
+    whole_bytes = header.bits in (8, 16, 32) and tag == 0x7FE00010 and not (header.big_endian and header.bits == 8)
+    return replace(header, offset=offset) if whole_bytes else header
+
+
+def _check_length(header: Header, have: int) -> None:
+    """Refuse pixels that are cut short, and pixels that another matrix or number of frames would fill.
+
+    Writers pad to whole words, so a few bytes more are borne; a row or a column more is not.
+    """
+    expected = -(-header.rows * header.columns * header.samples * header.frames * header.bits // 8)
+    if have < expected:
         why = f"the file is cut short: {expected:,} bytes of pixels expected, {have:,} came; send it again"
         raise DamagedError(why, header.series_uid)
-    whole_bytes = header.bits in (8, 16, 32) and tag == 0x7FE00010
-    return replace(header, offset=offset) if header.syntax in _NATIVE and whole_bytes else header
+    if have - expected > max(1, min(header.rows, header.columns) * header.bits // 8 - 1):
+        raise DamagedError(
+            f"the header does not fit its pixels: {header.columns} columns, {header.rows} rows and {header.frames} "
+            f"frame(s) of {header.bits} bits need {expected:,} bytes, {have:,} came; send the file again",
+            header.series_uid,
+        )
 
 
 def _element(begin: bytes, start: int, header: Header) -> tuple[int, int, int]:
@@ -233,22 +259,6 @@ def _element(begin: bytes, start: int, header: Header) -> tuple[int, int, int]:
     else:
         length, skip = struct.unpack(order + "I", begin[4:8])[0], 8
     return group << 16 | element, int(length), start + skip
-
-
-def _fragments_end(file: BinaryIO, offset: int, size: int) -> bool:
-    """Say whether compressed pixels end with a sequence delimiter, as they must."""
-    file.seek(max(size - 8, 0))
-    if file.read(8) == b"\xfe\xff\xdd\xe0\0\0\0\0":
-        return True
-    while offset + 8 <= size:
-        file.seek(offset)
-        tag, length = struct.unpack("<II", file.read(8))
-        if tag == 0xE0DDFFFE:
-            return True
-        if tag != 0xE000FFFE or length == 0xFFFFFFFF:
-            break
-        offset += 8 + length
-    return False
 
 
 def person(tags: Tags) -> Person:

@@ -1,50 +1,51 @@
-"""Pixels of one station, straight into one array: raw files by ``readinto``, compressed ones by pydicom's decoders."""
+"""Pixels of one station, straight into one array: raw files by ``readinto``, compressed ones by threads."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read import header as hd
+from lesionmap.read.decoders import BATCH, checked_stream, decoded_frames, in_batches, only_stored_bits
+from lesionmap.read.elements import inflated
 from lesionmap.read.enhanced import is_enhanced
 from lesionmap.read.files import open_file
+from lesionmap.read.fragments import frame_spans, read_spans
 from lesionmap.read.frames import rescale
 from lesionmap.read.nifti import is_nifti, nifti_volume
-from lesionmap.read.tags import Tags, text
 from lesionmap.space import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-    from pydicom.dataset import Dataset
 
+    from lesionmap.read.fragments import Span
     from lesionmap.read.header import Header
     from lesionmap.visits import ImageFile, Station
 
 __all__ = ["station_pixels"]
 
 _PIXEL_TAG = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
-_DECODERS = {
-    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),
-    "1.2.840.10008.1.2.4.50": ("pillow", "gdcm"),
-    "1.2.840.10008.1.2.4.51": ("pillow", "gdcm"),
-    "1.2.840.10008.1.2.4.80": ("pyjpegls",),
-    "1.2.840.10008.1.2.4.81": ("pyjpegls",),
-    **dict.fromkeys(_JPEG_2000, ("pillow", "pylibjpeg")),
-}
-"""The decoders tried, in order; any that pydicom knows for what is not here (lossless JPEG: gdcm).
+_THREADS = min(os.cpu_count() or 1, 8)
 
-For JPEG 2000 never gdcm, which ends the whole process on damaged data; Pillow is faster with two threads.
-"""
-_THREADS = 2
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A compressed frame: where its bytes are, and where its pixels go."""
+
+    path: str
+    header: Header
+    spans: tuple[Span, ...]
+    target: NDArray[Any]
+    scale: tuple[float, float]
 
 
 def station_pixels(station: Station, projection: bool = False) -> Volume:
@@ -68,7 +69,7 @@ def station_pixels(station: Station, projection: bool = False) -> Volume:
     LesionmapError
         If a file is not there any more, has changed, or cannot be decoded.
     """
-    if is_nifti(station.files[0].path):
+    if not station.files[0].uid and is_nifti(station.files[0].path):
         return nifti_volume(station)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns with header values, which may name people
@@ -78,8 +79,8 @@ def station_pixels(station: Station, projection: bool = False) -> Volume:
 
 def _slices(station: Station) -> NDArray[Any]:
     """Pixels of all slices, shape (slices, rows, columns), rescaled."""
-    header = _checked_header(station.files[0], station)
-    out = np.empty(station.grid.shape[::-1], dtype=_stored_type(header))
+    first = _checked_header(station.files[0], station)
+    out = _empty(station.grid.shape[::-1], _kind(first, _scales(first, station.files[0].frames or (0,))[0]), first)
     jobs: list[tuple[ImageFile, NDArray[Any]]] = []
     k = 0
     for file in station.files:
@@ -88,56 +89,169 @@ def _slices(station: Station) -> NDArray[Any]:
         k += n
     if k != len(out):
         raise LesionmapError(f"{len(out)} slices were expected, the files hold {k}; import the images again")
-    if header.syntax in _JPEG_2000 and len(jobs) > 1:  # the one decoder that lets other threads run
-        with ThreadPoolExecutor(_THREADS) as pool:
-            scales = list(pool.map(lambda job: _fill(job[0], job[1], header, station), jobs))
+    if first.fragments:
+        scales = _decode_all(frame for file, target in jobs for frame in _frames(file, target, first, station))
     else:
-        scales = [_fill(file, target, header, station) for file, target in jobs]
-    return _rescaled(out, [pair for pairs in scales for pair in pairs], header)
+        scales = [pair for file, target in jobs for pair in _fill(file, target, first, station)]
+    return out if out.dtype.kind == "f" else _rescaled(out, scales, first)
+
+
+def _kind(first: Header, scale: tuple[float, float]) -> np.dtype[Any]:
+    """Give the type to read into: that of the stored values, or fractions where rescaling makes such."""
+    fractions = scale[0] != 1 or scale[1] != int(scale[1])
+    return np.dtype(np.float32) if fractions else _stored_type(first)
+
+
+def _empty(shape: tuple[int, ...], kind: np.dtype[Any], first: Header) -> NDArray[Any]:
+    """Make room for the volume, once the first frame has shown that it is as large as the header says."""
+    try:
+        if first.fragments:
+            with open_image(first.path) as opened:
+                spans = frame_spans(opened, first.fragments, first.frames)
+                checked_stream(read_spans(opened, spans[0]), first)
+        return np.empty(shape, kind)
+    except hd.broken() as error:
+        raise _undecoded(first.path, error) from error
+
+
+def open_image(path: str) -> BinaryIO:
+    """Open a DICOM file, inflated if it is deflated."""
+    file = open_file(path)
+    try:
+        return inflated(file)
+    except hd.broken() as error:
+        raise _undecoded(path, error) from error
+
+
+def _undecoded(path: str, error: BaseException) -> LesionmapError:
+    if isinstance(error, LesionmapError):
+        return error
+    said = " ".join(str(error).split())[:200] if isinstance(error, ValueError) else type(error).__name__
+    return LesionmapError(f"the pixels of {path} cannot be decoded ({said}); send the file again")
 
 
 def _checked_header(file: ImageFile, station: Station) -> Header:
     with open_file(file.path) as opened:
         header = hd.read_header(file.path, opened)
     if header.uid != file.uid or (header.columns, header.rows) != station.grid.shape[:2]:
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
+        raise _exchanged(file.path)
     return header
 
 
 def _stored_type(header: Header) -> np.dtype[Any]:
-    if header.bits > 32 or (header.bits == 32 and not header.native):
+    if header.bits > 32 or (header.bits == 32 and not header.native and not header.fragments):
         return np.dtype(np.float32)
     return np.dtype(f"{'i' if header.signed else 'u'}{header.bits // 8}")
 
 
+def _frames(file: ImageFile, target: NDArray[Any], first: Header, station: Station) -> Iterator[_Frame]:
+    """Find the compressed frames of one file."""
+    header, start = first, file.offset
+    with open_file(file.path) as opened:
+        if file.path == first.path or not (start and _begins(opened, start)):
+            header = first if file.path == first.path else _checked_header(file, station)
+            start = header.fragments
+        if not start or _stored_type(header) != _stored_type(first):
+            raise _exchanged(file.path)
+        spans = frame_spans(opened, start, header.frames)
+    wanted = file.frames or (0,)
+    if max(wanted) >= len(spans):
+        raise _exchanged(file.path)
+    for plane, n, scale in zip(target, wanted, _scales(header, wanted), strict=True):
+        yield _Frame(file.path, header, spans[n], plane, scale)
+
+
+def _exchanged(path: str) -> LesionmapError:
+    return LesionmapError(f"another image lies at {path} than when it was imported; re-link the images")
+
+
+def _decode_all(frames: Iterable[_Frame]) -> list[tuple[float, float]]:
+    """Decode frames into their targets, in threads that begin while the next frames are looked for."""
+    scales: list[tuple[float, float]] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        turns = [pool.submit(_decode, turn) for turn in _turns(frames, scales)]
+        for turn in turns:
+            turn.result()
+    return scales
+
+
+def _turns(frames: Iterable[_Frame], scales: list[tuple[float, float]]) -> Iterator[list[_Frame]]:
+    """Give frames of one layout in handfuls, and note slope and intercept of each."""
+    for _, same in groupby(frames, key=lambda frame: frame.header.layout):
+        waiting: list[_Frame] = []
+        for frame in same:
+            waiting.append(frame)
+            scales.append(frame.scale)
+            if len(waiting) == (BATCH if in_batches(frame.header) else 1):
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+
+def _decode(frames: Sequence[_Frame]) -> None:
+    planes = decoded_frames([_bytes_of(frame) for frame in frames], frames[0].header)
+    for frame in frames:
+        try:
+            _put(frame.target, next(planes), frame.scale)
+        except hd.broken() as error:
+            raise _undecoded(frame.path, error) from error
+
+
+def _bytes_of(frame: _Frame) -> bytes:
+    with open_file(frame.path) as opened:
+        return read_spans(opened, frame.spans)
+
+
+def _put(target: NDArray[Any], plane: NDArray[Any], scale: tuple[float, float]) -> None:
+    """Put stored values where they belong, rescaled if that is made of fractions."""
+    target[...] = plane
+    if target.dtype.kind == "f":
+        target *= np.float32(scale[0])
+        target += np.float32(scale[1])
+
+
 def _fill(file: ImageFile, target: NDArray[Any], first: Header, station: Station) -> list[tuple[float, float]]:
-    """Read the slices of one file into ``target``; give slope and intercept of each."""
-    if file.path != first.path and file.offset and _read_raw(file, target, first):
-        return [rescale(first.tags)] * len(target)
-    frames = file.frames or (0,)
-    if not first.native and not is_enhanced(first):
-        target[...], scale = _decoded(file, frames, station)
-        return [scale] * len(target)
-    header = first if file.path == first.path else _checked_header(file, station)
-    if header.native and _stored_type(header) == target.dtype:
-        with open_file(header.path) as opened:
-            for frame, plane in zip(frames, target, strict=True):
-                opened.seek(header.offset + frame * plane.nbytes)
-                _read_into(opened, plane, header)
+    """Read the slices of one file that is not compressed into ``target``; give slope and intercept of each."""
+    stored = np.empty(target.shape, _stored_type(first))
+    if file.path != first.path and file.offset and _read_raw(file, stored, first):
+        scales = [rescale(first.tags)] * len(target)
     else:
-        target[...], _ = _decoded(file, frames, station)
-    return _scales(header, frames)
+        header = first if file.path == first.path else _checked_header(file, station)
+        if _stored_type(header) != stored.dtype:
+            raise _exchanged(file.path)
+        frames = file.frames or (0,)
+        _read_frames(header, frames, stored)
+        scales = _scales(header, frames)
+    for plane, values, scale in zip(target, stored, scales, strict=True):
+        _put(plane, values, scale)
+    return scales
 
 
-def _read_raw(file: ImageFile, target: NDArray[Any], first: Header) -> bool:
+def _read_frames(header: Header, frames: Sequence[int], stored: NDArray[Any]) -> None:
+    if not header.native:
+        stored[...] = _decoded(header, frames)
+        return
+    with open_image(header.path) as opened:
+        for frame, plane in zip(frames, stored, strict=True):
+            opened.seek(header.offset + frame * plane.nbytes)
+            _read_into(opened, plane, header)
+
+
+def _read_raw(file: ImageFile, stored: NDArray[Any], first: Header) -> bool:
     """Read the one slice that begins at a known byte; False if the file is not as it was."""
     with open_file(file.path) as opened:
-        opened.seek(file.offset - 12)
-        before = opened.read(12)
-        if before[:4] not in _PIXEL_TAG and before[4:8] not in _PIXEL_TAG:
+        if not _begins(opened, file.offset):
             return False
-        _read_into(opened, target[0], first)
+        _read_into(opened, stored[0], first)
     return True
+
+
+def _begins(opened: BinaryIO, offset: int) -> bool:
+    """Say whether pixels begin at a byte."""
+    opened.seek(offset - 12)
+    before = opened.read(12)
+    return before[:4] in _PIXEL_TAG or before[4:8] in _PIXEL_TAG
 
 
 def _read_into(opened: BinaryIO, plane: NDArray[Any], header: Header) -> None:
@@ -145,53 +259,20 @@ def _read_into(opened: BinaryIO, plane: NDArray[Any], header: Header) -> None:
         raise LesionmapError(f"{header.path} or a slice beside it was cut short since the import; re-link the images")
     if header.big_endian:
         plane.byteswap(inplace=True)
+    only_stored_bits(plane, header)
 
 
-def _decoded(file: ImageFile, frames: Sequence[int], station: Station) -> tuple[NDArray[Any], tuple[float, float]]:
-    """Decode compressed, deflated or odd pixels: shape (frames, rows, columns), and slope and intercept."""
+def _decoded(header: Header, frames: Sequence[int]) -> NDArray[Any]:
+    """Read pixels that are odd (fractions, 64 bits, big-endian bytes), shape (frames, rows, columns)."""
     from pydicom import dcmread
-
-    try:
-        with open_file(file.path) as opened:
-            dataset = dcmread(opened, force=True)
-        planes = [_plane(dataset, frame) for frame in frames]
-        tags = Tags.of(dataset)
-    except hd.broken() as error:
-        raise LesionmapError(
-            f"the pixels of {file.path} cannot be decoded ({type(error).__name__}); send the file again"
-        ) from error
-    if text(tags, 0x00080018) != file.uid or planes[0].shape[::-1] != station.grid.shape[:2]:
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
-    return np.stack(planes), rescale(tags)
-
-
-def _plane(dataset: Dataset, frame: int) -> NDArray[Any]:
-    """Decode one frame by the first decoder that can."""
-    *others, last = _DECODERS.get(str(dataset.file_meta.get("TransferSyntaxUID", "")), ("",))
-    for plugin in others:
-        with contextlib.suppress(*hd.broken()):
-            return _by_plugin(dataset, frame, plugin)
-    return _by_plugin(dataset, frame, last)
-
-
-def _by_plugin(dataset: Dataset, frame: int, plugin: str) -> NDArray[Any]:
     from pydicom.pixels.utils import pixel_array
 
-    with _PanicIsError():
-        return np.asarray(pixel_array(dataset, index=frame, decoding_plugin=plugin))
-
-
-class _PanicIsError:
-    """Turn the panic of a decoder written in Rust, which is no Exception, into a ValueError."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None and kind.__name__ == "PanicException":
-            raise ValueError("the decoder gave up") from error
+    try:
+        with open_image(header.path) as opened:
+            dataset = dcmread(opened, force=True)
+            return np.stack([np.asarray(pixel_array(dataset, index=frame)) for frame in frames])
+    except hd.broken() as error:
+        raise _undecoded(header.path, error) from error
 
 
 def _scales(header: Header, frames: Sequence[int]) -> list[tuple[float, float]]:
@@ -208,12 +289,11 @@ def _rescaled(out: NDArray[Any], scales: Sequence[tuple[float, float]], header: 
     """Apply slopes and intercepts; whole numbers stay whole where they fit."""
     if all(pair == (1.0, 0.0) for pair in scales):
         return out
-    slope, intercept = scales[0]
-    if any(pair != scales[0] for pair in scales) or slope != 1 or intercept != int(intercept):
-        table = np.array(scales, dtype=np.float32)
-        scaled = out.astype(np.float32)
-        scaled *= table[:, 0, None, None]
-        scaled += table[:, 1, None, None]
+    intercept = scales[0][1]
+    if any(pair != scales[0] for pair in scales):
+        scaled = np.empty(out.shape, np.float32)
+        for plane, values, scale in zip(scaled, out, scales, strict=True):
+            _put(plane, values, scale)
         return scaled
     low, high = (int(out.min()), int(out.max())) if header.bits <= 16 else (-(2**31), 2**31 - 1)
     small = low + intercept >= -(2**15) and high + intercept < 2**15

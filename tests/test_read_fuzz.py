@@ -1,0 +1,89 @@
+"""Damaged files: never a crash, a hang, a gigabyte, or a wrong volume without a word.
+
+The cases run in a process of their own (``fuzz_worker``), so that a crash is seen and counted; it is begun again after
+the case that ended it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mutations import KINDS
+
+_MOST_PEAK = 1 << 30
+_SILENCE_S = 120
+"""By the clock, for a machine that is busy; each case has five seconds of the processor."""
+
+
+def _run(kind: str, first: int, last: int) -> tuple[Counter[str], list[dict[str, Any]]]:
+    """Run cases; give how many had each outcome, and those that fail."""
+    counts: Counter[str] = Counter()
+    failed: list[dict[str, Any]] = []
+    while first < last:
+        lines, ended = _worker(kind, first, last)
+        for line in lines:
+            if not line.startswith("{"):
+                continue
+            case = json.loads(line)
+            first = case["seed"] + 1
+            outcome = "memory" if case["peak"] > _MOST_PEAK else case["outcome"]
+            counts[outcome] += 1
+            if outcome in ("wrong", "broken", "memory"):
+                failed.append(case | {"outcome": outcome})
+            if outcome == "memory":
+                break
+        else:
+            if ended and first < last:
+                outcome = "the other reader crashed" if lines and lines[-1].startswith("ask") else "crash or hang"
+                counts[outcome] += 1
+                if outcome == "crash or hang":
+                    failed.append({"kind": kind, "seed": first, "outcome": outcome, "words": f"ended by {ended}"})
+                first += 1
+    return counts, failed
+
+
+def _worker(kind: str, first: int, last: int) -> tuple[list[str], int]:
+    """Give the lines of a worker, and how it ended (0: well)."""
+    command = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py")), kind, str(first), str(last)]
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
+    seconds = _SILENCE_S + (last - first) * 0.5
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        try:
+            out = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out = process.communicate()[0]
+    return out.decode().splitlines(), process.returncode
+
+
+def _check(kind: str, first: int, last: int) -> None:
+    counts, failed = _run(kind, first, last)
+    print(f"\n{kind} {first}-{last}: {dict(counts)}")  # noqa: T201
+    told = "\n".join(f"{case['kind']} {case['seed']} {case['outcome']}: {case['words']}" for case in failed[:20])
+    assert not failed, told
+    assert counts.total() == last - first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files(kind: str) -> None:
+    _check(kind, 0, 36)
+
+
+_SLICES = 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(_SLICES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_at_length(kind: str, part: int) -> None:
+    """Run 21,000 cases, in slices."""
+    _check(kind, 1000 + part * 150, 1000 + (part + 1) * 150)
