@@ -64,8 +64,9 @@ _SOURCES: tuple[tuple[str, str, Callable[[Dataset], float]], ...] = (
 )
 """Maker, name and reader of each source; those relative to the patient's landmark first.
 
-Standard: DICOM PS3.3. Siemens, Philips and GE: as dcm2niix reads them, checked against it and, for Siemens and Philips,
-against phantoms whose table was moved by a known way (neurolabusc/dcm_qa_table).
+Standard: DICOM PS3.3, never seen on MR stations. Siemens (0019,1014) and (0021,1005) and GE are read as dcm2niix reads
+them, which a test compares; Philips is checked on a phantom whose table was moved by 60 mm (neurolabusc/dcm_qa_table).
+Siemens (0019,1013) is known by its name alone, and comes last.
 """
 
 
