@@ -8,19 +8,25 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import highdicom as hd
 import numpy as np
+from pydicom import dcmread
+from pydicom.sr.codedict import codes
 
 import dicom_files as df
+from lesionmap import mark
 from lesionmap.lesions import Extent, Lesion, LesionMap, Mask
-from lesionmap.read import scan
+from lesionmap.read import read_seg, scan
 from lesionmap.read.stations import joined_grid
 from lesionmap.space import Grid
 from lesionmap.visits import Patient, Series, Visit
+from lesionmap.write import segmentations, write_segs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
     from lesionmap.visits import Station
 
@@ -28,21 +34,32 @@ __all__ = [
     "DAY",
     "PATIENT",
     "SITES",
+    "TILTED",
+    "back",
     "boxed",
     "by_dcmqi",
     "by_highdicom",
+    "drawn",
+    "femur_series",
+    "foreign",
     "lesion",
     "map_of",
+    "points_of",
     "row",
     "same_points",
     "series_of",
     "station",
+    "truth",
     "visit_of",
+    "written",
 ]
 
 DAY = "2010-05-04"
 PATIENT = Patient("P001", "F", date(2002, 4, 5))
 SITES = ("tibia.distal_metaphysis.left", "vertebra_T7.body.midline", "pubis.whole.right", "ankle.left")
+TILTED = df.turned(8, -13, 21) @ np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
+"""Coronal, turned about all three axes."""
+_WHAT = (codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Lesion, "MANUAL")
 _ORIGINAL = {"PatientPosition": "HFS", "ReferringPhysicianName": "Refer^Doctor", "InstitutionName": "St. Elsewhere"}
 
 
@@ -129,3 +146,93 @@ def by_dcmqi(path: Path, folder: Path) -> dict[int, NDArray[np.float64]]:
             points = [image.TransformIndexToPhysicalPoint([int(i) for i in v]) for v in np.argwhere(array == number)]
             found.setdefault(int(number), []).append(np.array(points))
     return {number: np.concatenate(parts) for number, parts in found.items()}
+
+
+def femur_series(folder: Path) -> Series:
+    """Make two tilted stations of 13 × 22 × 9 that overlap by two rows and show the middle of the left femur.
+
+    A slice has 286 voxels, no multiple of 8.
+    """
+    middle = df.grid((13, 22, 9), spacing=(1.5, 2.25, 4.0), directions=TILTED, origin=(0, 0, 0)).lps([6, 20, 4])
+    x, y, z = (np.array([74.0, 2.0, -265.0]) - middle).tolist()
+    return row(folder, df.grid((13, 22, 9), spacing=(1.5, 2.25, 4.0), directions=TILTED, origin=(x, y, z)), [0, 20])
+
+
+def foreign(
+    path: Path,
+    series: Series,
+    array: NDArray[Any],
+    *,
+    station: int = 0,
+    kind: str = "BINARY",
+    tracks: Sequence[str] = (),
+    change: Callable[[Dataset], object] | None = None,
+) -> Path:
+    """Write a Segmentation as highdicom's users do: array (slices, rows, columns) of numbers, on one station."""
+    files = series.stations[station].files
+    numbers = range(1, max(int(np.ceil(array.max())), len(tracks)) + 1)
+    described = [
+        hd.seg.SegmentDescription(
+            n,
+            f"thing {n}",
+            *_WHAT,
+            tracking_id=f"T{n}" if tracks else None,
+            tracking_uid=tracks[n - 1] if tracks else None,
+            anatomic_regions=[codes.SCT.Femur],
+        )
+        for n in numbers
+    ]
+    images = [dcmread(file.path) for file in files]
+    for image in images:
+        for keyword in ("StudyID", "AccessionNumber", "StudyTime", "ReferringPhysicianName"):
+            setattr(image, keyword, "")
+    uids = {"series_instance_uid": hd.UID(), "sop_instance_uid": hd.UID()}
+    made = hd.seg.Segmentation(
+        images,
+        array,
+        kind,
+        described,
+        series_number=2,
+        instance_number=1,
+        manufacturer="m",
+        manufacturer_model_name="m",
+        software_versions="1",
+        device_serial_number="1",
+        **uids,
+    )
+    if change is not None:
+        change(made)
+    made.save_as(path)
+    return path
+
+
+def drawn(*boxes: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Draw a box of 3 × 4 × 2 voxels from each corner (slice, row, column), numbered from 1."""
+    array = np.zeros((9, 22, 13), dtype=np.uint8)
+    for number, (k, j, i) in enumerate(boxes, start=1):
+        array[k : k + 2, j : j + 4, i : i + 3] = number
+    return array
+
+
+def truth(series: Series, array: NDArray[Any], number: int, station: int = 0) -> NDArray[np.float64]:
+    """Give the LPS mm of the voxels of that number in an array (slices, rows, columns) on a station."""
+    return series.stations[station].grid.lps(np.argwhere(array.transpose(2, 1, 0) == number))
+
+
+def written(
+    folder: Path, visit: Visit, lesion_map: LesionMap, *, labelmap: bool = False, identified: bool = False
+) -> tuple[Path, ...]:
+    """Write the Segmentations of a map into a folder, made where missing."""
+    folder.mkdir(exist_ok=True)
+    return write_segs(segmentations(PATIENT, visit, lesion_map, labelmap=labelmap, identified=identified), folder)
+
+
+def points_of(paths: Iterable[Path]) -> NDArray[np.float64]:
+    """Give the points of all segments of some files, those that lie twice once."""
+    found = [one.mask.lps_mm() for path in paths for segment in read_seg(path).segments for one in segment.masks]
+    return np.unique(np.concatenate(found).round(2) + 0.0, axis=0)
+
+
+def back(visit: Visit, paths: Iterable[Path]) -> LesionMap:
+    """Take the lesions of Segmentations onto an empty map; no skeleton is placed."""
+    return mark.add_segs(map_of(), visit, None, [read_seg(path) for path in paths])

@@ -14,48 +14,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
-from pydicom.data import get_testdata_file
 
 import dicom_files as df
 import seg_case as sc
-from lesionmap import mark
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
-from lesionmap.read import read_seg, scan
+from lesionmap.read import read_seg
 from lesionmap.space import Grid
 from lesionmap.visits import Patient
 from lesionmap.write import segmentations, write_segs
-from shared import shared_data
 from strategies import grids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from lesionmap.lesions import LesionMap
-    from lesionmap.visits import Series, Visit
+    from lesionmap.visits import Series
 
 _SECRETS = (b"Secret", b"SECRET-17", b"20020405", b"Refer^", b"Doctor", b"Elsewhere", b"ACC-99")
-_TILTED = df.turned(8, -13, 21) @ np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
-
-
-def written(
-    folder: Path, visit: Visit, lesion_map: LesionMap, *, labelmap: bool = False, identified: bool = False
-) -> tuple[Path, ...]:
-    folder.mkdir(exist_ok=True)
-    return write_segs(segmentations(sc.PATIENT, visit, lesion_map, labelmap=labelmap, identified=identified), folder)
-
-
-def points_of(paths: Iterable[Path]) -> NDArray[np.float64]:
-    """Give the points of all segments of some files, those that lie twice once."""
-    found = [one.mask.lps_mm() for path in paths for segment in read_seg(path).segments for one in segment.masks]
-    return np.unique(np.concatenate(found).round(2) + 0.0, axis=0)
-
-
-def back(visit: Visit, paths: Iterable[Path]) -> LesionMap:
-    return mark.add_segs(sc.map_of(), visit, None, [read_seg(path) for path in paths])
 
 
 # The law of the way there and back
@@ -80,11 +56,11 @@ def test_masks_come_back_at_their_millimetres(tmp_path_factory: pytest.TempPathF
     masks = [Mask.of_voxels(inside[data.draw(chosen)], series.grid) for _ in range(data.draw(st.integers(1, 3)))]
     visit = sc.visit_of(series)
     lesion_map = sc.map_of(*(sc.lesion(n, Extent(series.name, mask)) for n, mask in enumerate(masks, start=1)))
-    paths = written(folder / "out", visit, lesion_map)
-    assert back(visit, reversed(paths)).lesions == lesion_map.lesions
+    paths = sc.written(folder / "out", visit, lesion_map)
+    assert sc.back(visit, reversed(paths)).lesions == lesion_map.lesions
     if all(step == round(step) for step in steps):
         truth = np.unique(np.concatenate([mask.lps_mm() for mask in masks]).round(2) + 0.0, axis=0)
-        assert sc.same_points(points_of(paths), truth, 0.03)
+        assert sc.same_points(sc.points_of(paths), truth, 0.03)
 
 
 @settings(max_examples=10, deadline=None)
@@ -103,9 +79,9 @@ def test_left_handed_series_come_back(tmp_path_factory: pytest.TempPathFactory, 
     mask = sc.boxed(turned, (0, 1, 1), (2, 3, 3))
     visit = sc.visit_of(series)
     lesion_map = sc.map_of(sc.lesion(1, Extent(series.name, mask)))
-    paths = written(folder / "out", visit, lesion_map)
-    assert sc.same_points(points_of(paths), mask.lps_mm())
-    assert back(visit, paths).lesions == lesion_map.lesions
+    paths = sc.written(folder / "out", visit, lesion_map)
+    assert sc.same_points(sc.points_of(paths), mask.lps_mm())
+    assert sc.back(visit, paths).lesions == lesion_map.lesions
 
 
 # What other programs see
@@ -115,7 +91,7 @@ def test_left_handed_series_come_back(tmp_path_factory: pytest.TempPathFactory, 
 def body(tmp_path_factory: pytest.TempPathFactory) -> tuple[Series, LesionMap]:
     """Three tilted stations of 13 × 22 × 9 that overlap by two rows; lesions in one, over a seam, and overlapping."""
     folder = tmp_path_factory.mktemp("body")
-    grid = df.grid((13, 22, 9), spacing=(1.5, 2.25, 4.0), directions=_TILTED)
+    grid = df.grid((13, 22, 9), spacing=(1.5, 2.25, 4.0), directions=sc.TILTED)
     series = sc.row(folder, grid, [0, 20, 40], AccessionNumber="ACC-99")
     boxes = [((2, 3, 1), (6, 8, 4)), ((5, 15, 2), (9, 26, 5)), ((7, 38, 3), (11, 46, 8)), ((6, 50, 0), (9, 55, 2))]
     masks = [sc.boxed(series.grid, *box) for box in boxes]
@@ -150,7 +126,7 @@ def test_a_label_map_is_read_by_others_too(tmp_path: Path, body: tuple[Series, L
     assert mask is not None
     assert sc.same_points(sc.by_highdicom(paths[0], 1), mask.lps_mm())
     assert sc.same_points(sc.by_dcmqi(paths[0], tmp_path / "dcmqi")[1], mask.lps_mm())
-    assert back(sc.visit_of(series), paths).lesions == lesion_map.lesions[:4]
+    assert sc.back(sc.visit_of(series), paths).lesions == lesion_map.lesions[:4]
     assert [segment.number for segment in read_seg(paths[0]).segments] == [1, 2]  # 0, the background, is none
 
 
@@ -158,7 +134,7 @@ def test_a_label_map_is_read_by_others_too(tmp_path: Path, body: tuple[Series, L
 @pytest.mark.parametrize("identified", [False, True])
 def test_dciodvfy_finds_no_error(tmp_path: Path, body: tuple[Series, LesionMap], identified: bool) -> None:
     series, lesion_map = body
-    for path in written(tmp_path, sc.visit_of(series), lesion_map, identified=identified):
+    for path in sc.written(tmp_path, sc.visit_of(series), lesion_map, identified=identified):
         ran = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
         assert "Segmentation" in ran.stderr
         assert [line for line in ran.stderr.splitlines() if line.startswith("Error")] == []
@@ -168,7 +144,7 @@ def test_a_lesion_over_a_seam_has_one_track_and_counts_its_overlap_once(
     tmp_path: Path, body: tuple[Series, LesionMap]
 ) -> None:
     series, lesion_map = body
-    paths = written(tmp_path, sc.visit_of(series), lesion_map)
+    paths = sc.written(tmp_path, sc.visit_of(series), lesion_map)
     parts = [
         (segment.tracking_uid, segment.tracking_id, one.mask)
         for path in paths
@@ -183,7 +159,7 @@ def test_a_lesion_over_a_seam_has_one_track_and_counts_its_overlap_once(
     found = np.unique(np.concatenate([mask.lps_mm() for _, _, mask in parts]).round(2) + 0.0, axis=0)
     assert sc.same_points(found, whole.lps_mm(), 0.03)
     for order in (paths, paths[::-1]):
-        assert back(sc.visit_of(series), order).lesions == lesion_map.lesions[:4]
+        assert sc.back(sc.visit_of(series), order).lesions == lesion_map.lesions[:4]
 
 
 def test_frames_refer_to_images_of_their_own_series_only(tmp_path: Path, body: tuple[Series, LesionMap]) -> None:
@@ -230,133 +206,13 @@ def test_a_segment_says_what_and_where(body: tuple[Series, LesionMap]) -> None:
     assert dataset.SegmentsOverlap == "NO"
 
 
-# Stations and stacks
-
-
-def test_stations_inside_one_series_have_an_object_each_and_slices_with_a_gap_share_one(tmp_path: Path) -> None:
-    grid = df.grid((7, 10, 4), directions=_TILTED)
-    series = sc.row(tmp_path, grid, [0, 8], one_series=True)
-    mask = sc.boxed(series.grid, (1, 5, 1), (4, 12, 3))
-    files = segmentations(sc.PATIENT, sc.visit_of(series), sc.map_of(sc.lesion(1, Extent(series.name, mask))))
-    assert [file.series_uid for file in files] == ["1.2.3.4.1"] * 2
-    assert [file.name for file in files] == [f"P001_2010-05-04_STIR-coronal_{n}_seg.dcm" for n in (1, 2)]
-
-    matrix = grid.lps_from_voxel.copy()
-    matrix[:3, 3] = grid.lps([0, 0, 6])  # two slices after the end of the first: one stack, a gap between
-    later = [sc.station(tmp_path / f"z{n}", one, seed=n) for n, one in enumerate([grid, Grid(grid.shape, matrix)])]
-    series = sc.series_of(later)
-    mask = sc.boxed(series.grid, (1, 2, 2), (3, 6, 8))
-    visit, lesion_map = sc.visit_of(series), sc.map_of(sc.lesion(1, Extent(series.name, mask)))
-    (file,) = segmentations(sc.PATIENT, visit, lesion_map)
-    assert file.name == "P001_2010-05-04_STIR-coronal_seg.dcm"
-    assert file.not_imaged == {"L1": 16}
-    (path,) = write_segs([file], tmp_path)
-    (found,) = back(visit, [path]).lesions[0].extents
-    assert found.mask is not None
-    assert found.mask.n_voxels == mask.n_voxels - 16
-    between = sc.boxed(series.grid, (1, 2, 4), (3, 6, 6))
-    with pytest.raises(LesionmapError, match="lesion L2 lies between the stations of series 'STIR coronal'"):
-        segmentations(sc.PATIENT, visit, sc.map_of(sc.lesion(2, Extent(series.name, between))))
-
-
-def test_a_station_of_coarser_voxels_gets_the_nearest_and_the_fine_ones_stay(tmp_path: Path) -> None:
-    fine = df.grid((12, 20, 6), spacing=(1.5, 1.5, 4.0))
-    matrix = df.grid((12, 20, 6), spacing=(3.0, 3.0, 4.0)).lps_from_voxel.copy()
-    matrix[:3, 3] = fine.lps([0.5, 18.5, 0])
-    coarse = Grid((6, 10, 6), matrix)
-    stations = [
-        sc.station(tmp_path / f"{n}", one, SeriesInstanceUID=f"1.2.3.{n}") for n, one in enumerate([fine, coarse])
-    ]
-    series = sc.series_of(stations)
-    assert series.grid.spacing_mm == pytest.approx((1.5, 1.5, 4.0))
-    mask = sc.boxed(series.grid, (2, 12, 1), (8, 30, 4))
-    visit, lesion_map = sc.visit_of(series), sc.map_of(sc.lesion(1, Extent(series.name, mask)))
-    files = segmentations(sc.PATIENT, visit, lesion_map)
-    assert [(file.dataset.Rows, file.dataset.Columns) for file in files] == [(20, 12), (10, 6)]
-    (extent,) = back(visit, write_segs(files, tmp_path)).lesions[0].extents
-    assert extent.mask is not None
-    fine_part = mask.lps_mm()[fine.contains(mask.lps_mm())]
-    theirs = extent.mask.lps_mm()
-    assert {tuple(x) for x in fine_part.round(2)} <= {tuple(x) for x in theirs.round(2)}
-    assert extent.mask.n_voxels == pytest.approx(mask.n_voxels, rel=0.15)
-
-
-# Sources of other kinds
-
-
-def test_an_enhanced_file_is_referred_to_by_its_frames(tmp_path: Path) -> None:
-    found = scan([shared_data("dcm_qa_enh") / "In"]).studies
-    enhanced = [(x.visit, s) for x in found for s in x.series if s.stations[0].files[0].frames and s.grid.shape[2] > 3]
-    assert len(enhanced) > 3
-    for n, (scanned, series) in enumerate(enhanced[-3:]):
-        mask = sc.boxed(series.grid, (3, 5, 0), (9, 14, 3))
-        visit = replace(scanned, patient="P001")
-        marked = sc.map_of(sc.lesion(1, Extent(series.name, mask, None, series.phase)))
-        lesion_map = replace(marked, visit=visit.key)
-        (path,) = written(tmp_path / str(n), visit, lesion_map)
-        dataset = dcmread(path)
-        (station,) = series.stations
-        indices = [index for file in station.files for index in file.frames]
-        frames = [
-            group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
-            for group in dataset.PerFrameFunctionalGroupsSequence
-        ]
-        assert sorted(frames) == sorted(index + 1 for index in indices[:3])
-        assert [x.ReferencedSOPInstanceUID for x in dataset.SourceImageSequence] == [station.files[0].uid]
-        assert sc.same_points(sc.by_highdicom(path, 1), mask.lps_mm())
-        again = mark.add_segs(replace(lesion_map, lesions=()), visit, None, [read_seg(path)])
-        assert again.lesions == lesion_map.lesions
-        if shutil.which("dciodvfy"):
-            ran = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
-            assert [line for line in ran.stderr.splitlines() if line.startswith("Error")] == []
-
-
-def test_views_of_a_bone_scan_have_an_object_each_that_names_its_frame(tmp_path: Path) -> None:
-    frames = np.random.default_rng(2).integers(0, 900, (2, 30, 12)).astype(np.uint16)
-    df.write_planar(tmp_path / "nm", frames, detectors=[{"StartAngle": "180"}, {"StartAngle": "0"}])
-    found = scan([tmp_path / "nm"]).studies[0].visit
-    visit = replace(found, patient="P001")
-    front, behind = (next(s for s in visit.series if s.plane == plane) for plane in ("anterior", "posterior"))
-    shown = [
-        Extent(s.name, sc.boxed(s.grid, (2, 4, 0), (5, 9 + n, 1)), None, s.phase) for n, s in enumerate([front, behind])
-    ]
-    lesion_map = sc.map_of(sc.lesion(1, *shown), sc.lesion(2, shown[0]))
-    lesion_map = replace(lesion_map, visit=visit.key)
-    files = segmentations(sc.PATIENT, visit, lesion_map)
-    assert [file.series for file in files] == [front.name, behind.name]
-    paths = write_segs(files, tmp_path)
-    for path, number in zip(paths, (1, 2), strict=True):
-        dataset = dcmread(path)
-        group = dataset.PerFrameFunctionalGroupsSequence[0]
-        (source,) = group.DerivationImageSequence[0].SourceImageSequence
-        assert (source.ReferencedSOPClassUID, source.ReferencedFrameNumber) == (df.NM, number)
-        assert (dataset.Rows, dataset.Columns) == (30, 12)
-        if shutil.which("dciodvfy"):
-            ran = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
-            assert [line for line in ran.stderr.splitlines() if line.startswith("Error")] == []
-    again = mark.add_segs(replace(lesion_map, lesions=()), visit, None, [read_seg(path) for path in paths[::-1]])
-    assert again.lesions == lesion_map.lesions
-
-
-def test_a_real_bone_scan_takes_a_segment(tmp_path: Path) -> None:
-    found = scan([str(get_testdata_file("JPEG2000.dcm"))], view="anterior").studies[0].visit
-    (series,) = found.series
-    visit = replace(found, patient="P001")
-    mask = sc.boxed(series.grid, (100, 300, 0), (120, 340, 1))
-    lesion_map = replace(sc.map_of(sc.lesion(1, Extent(series.name, mask, None, series.phase))), visit=visit.key)
-    (path,) = written(tmp_path, visit, lesion_map)
-    assert read_seg(path).segments[0].masks[0].mask.n_voxels == mask.n_voxels
-    again = mark.add_segs(replace(lesion_map, lesions=()), visit, None, [read_seg(path)])
-    assert again.lesions == lesion_map.lesions
-
-
 # Nobody's name
 
 
 @pytest.mark.parametrize("labelmap", [False, True])
 def test_an_export_names_nobody(tmp_path: Path, body: tuple[Series, LesionMap], labelmap: bool) -> None:
     series, lesion_map = body
-    for path in written(tmp_path, sc.visit_of(series), lesion_map, labelmap=labelmap):
+    for path in sc.written(tmp_path, sc.visit_of(series), lesion_map, labelmap=labelmap):
         data = path.read_bytes()
         assert not [secret for secret in _SECRETS if secret in data]
         dataset = dcmread(path)
@@ -367,7 +223,7 @@ def test_an_export_names_nobody(tmp_path: Path, body: tuple[Series, LesionMap], 
 
 def test_identified_names_the_patient_of_the_images(tmp_path: Path, body: tuple[Series, LesionMap]) -> None:
     series, lesion_map = body
-    for path in written(tmp_path, sc.visit_of(series), lesion_map, identified=True):
+    for path in sc.written(tmp_path, sc.visit_of(series), lesion_map, identified=True):
         dataset = dcmread(path)
         assert (dataset.PatientID, dataset.PatientName) == ("SECRET-17", "Secret^Name")
         assert (dataset.PatientBirthDate, dataset.AccessionNumber) == ("20020405", "ACC-99")
@@ -378,7 +234,7 @@ def test_identified_names_the_patient_of_the_images(tmp_path: Path, body: tuple[
 @pytest.mark.parametrize("reader", ["O'Brien", 'x"; DROP TABLE edit; --', "a\\b=c^d\ne", "読影者", "Ænne Ö" * 20])
 def test_any_name_of_a_reader_is_written(tmp_path: Path, body: tuple[Series, LesionMap], reader: str) -> None:
     series, lesion_map = body
-    paths = written(tmp_path, sc.visit_of(series), replace(lesion_map, reader=reader))
+    paths = sc.written(tmp_path, sc.visit_of(series), replace(lesion_map, reader=reader))
     name = str(dcmread(paths[0]).ContentCreatorName)
     assert 0 < len(name) <= 64
     assert not re.search(r"[\\^=\n]", name)
@@ -390,30 +246,30 @@ def test_any_name_of_a_reader_is_written(tmp_path: Path, body: tuple[Series, Les
 
 
 def test_lesions_that_overlap(tmp_path: Path) -> None:
-    series = sc.row(tmp_path, df.grid((9, 11, 5), directions=_TILTED), [0])
+    series = sc.row(tmp_path, df.grid((9, 11, 5), directions=sc.TILTED), [0])
     masks = [sc.boxed(series.grid, (1, 1, n), (6, 5, n + 3)) for n in range(3)]
     lesion_map = sc.map_of(*(sc.lesion(n, Extent(series.name, mask)) for n, mask in enumerate(masks, start=1)))
     visit = sc.visit_of(series)
-    (path,) = written(tmp_path, visit, lesion_map)
+    (path,) = sc.written(tmp_path, visit, lesion_map)
     assert dcmread(path).SegmentsOverlap == "YES"
-    assert back(visit, [path]).lesions == lesion_map.lesions
+    assert sc.back(visit, [path]).lesions == lesion_map.lesions
     words = "on series 'STIR coronal' L1 and L2, L1 and L3, L2 and L3 overlap; leave --labelmap out, or draw them apart"
     with pytest.raises(LesionmapError, match=words):
         segmentations(sc.PATIENT, visit, lesion_map, labelmap=True)
 
 
 def test_merged_lesions_keep_their_tracks_and_two_phases_are_one_segment(tmp_path: Path) -> None:
-    series = sc.row(tmp_path, df.grid((9, 11, 5), directions=_TILTED), [0])
+    series = sc.row(tmp_path, df.grid((9, 11, 5), directions=sc.TILTED), [0])
     one, two = sc.boxed(series.grid, (1, 1, 0), (3, 4, 2)), sc.boxed(series.grid, (4, 5, 1), (8, 9, 4))
     merged = sc.lesion(1, Extent(series.name, one), tracks=("2.25.7", "2.25.8"))
     both = sc.lesion(2, Extent(series.name, one, None, "early"), Extent(series.name, two, None, "late"))
     split = [sc.lesion(n, Extent(series.name, mask), tracks=("2.25.9",)) for n, mask in ((3, one), (4, two))]
     lesion_map = sc.map_of(merged, both, *split, sc.lesion(5, Extent(series.name, one), tracks=()))
-    (path,) = written(tmp_path, sc.visit_of(series), lesion_map)
+    (path,) = sc.written(tmp_path, sc.visit_of(series), lesion_map)
     segments = read_seg(path).segments
     assert [segment.tracking_uid for segment in segments] == ["2.25.7", "2.25.1002", "2.25.9", "2.25.9", ""]
     assert segments[1].masks[0].mask.n_voxels == one.n_voxels + two.n_voxels
-    found = back(sc.visit_of(series), [path]).lesions
+    found = sc.back(sc.visit_of(series), [path]).lesions
     assert [x.tracks for x in found] == [x.tracks for x in lesion_map.lesions]
     assert [x.id for x in found] == ["L1", "L2", "L3", "L4", "L5"]
 
@@ -435,9 +291,9 @@ def test_what_cannot_be_laid_on_images_is_refused_in_words(tmp_path: Path) -> No
     many = sc.lesion(1, Extent(series.name, mask), tracks=[f"2.25.{10**37 + n}" for n in range(30)])
     with pytest.raises(LesionmapError, match="describes its lesion in 1024 characters, L1 with 1 sites and 30 tracks"):
         segmentations(sc.PATIENT, sc.visit_of(series), sc.map_of(many))
-    written(tmp_path, sc.visit_of(series), lesion_map)
+    sc.written(tmp_path, sc.visit_of(series), lesion_map)
     with pytest.raises(LesionmapError, match="exists already; choose another name"):
-        written(tmp_path, sc.visit_of(series), lesion_map)
+        sc.written(tmp_path, sc.visit_of(series), lesion_map)
     for identified in (False, True):
         shutil.rmtree(tmp_path / "a", ignore_errors=True)
         with pytest.raises(LesionmapError, match="is not there or cannot be read; re-link the images"):

@@ -292,8 +292,10 @@ def _at(
 
 def _refuse_overlap(drawn: Sequence[tuple[Lesion, Mask]], series: Series) -> None:
     """Name the lesions that share voxels."""
-    whole = [(lesion.id, mask.volume().array) for lesion, mask in drawn]
-    pairs = [f"{a} and {b}" for n, (a, one) in enumerate(whole) for b, two in whole[n + 1 :] if np.any(one & two)]
+    places = [(lesion.id, np.ravel_multi_index(tuple(mask.voxels().T), mask.grid.shape)) for lesion, mask in drawn]
+    pairs = [
+        f"{a} and {b}" for n, (a, one) in enumerate(places) for b, two in places[n + 1 :] if np.isin(one, two).any()
+    ]
     raise LesionmapError(
         f"a label map holds one lesion a voxel, on series {series.name!r} {', '.join(pairs)} overlap; "
         "leave --labelmap out, or draw them apart"
