@@ -122,22 +122,18 @@ def _by_highdicom(document: Any, results: Results, visit: Visit, path: Path) -> 
             if item.ValueType == "NUM":
                 value = item.MeasuredValueSequence[0]
                 unit = coded(value.MeasurementUnitsCodeSequence)
-                numbers.append(sr.Measurement(coded(item.ConceptNameCodeSequence), float(value.NumericValue), unit))
+                numbers.append(
+                    sr.Measurement(coded(item.ConceptNameCodeSequence), float(value.NumericValue), unit=unit)
+                )
             elif item.ValueType == "CODE" and item.RelationshipType == "CONTAINS":
                 words.append(
                     sr.QualitativeEvaluation(coded(item.ConceptNameCodeSequence), coded(item.ConceptCodeSequence))
                 )
         tracking = sr.TrackingIdentifier(generate_uid(), "L1")
         site = sr.FindingSite(Code("12611008", "SCT", "Tibia"), Code("7771000", "SCT", "Left"))
-        groups.append(
-            sr.MeasurementsAndQualitativeEvaluations(
-                tracking,
-                sr.TimePointContext("1"),
-                finding_sites=[site],
-                measurements=numbers,
-                qualitative_evaluations=words,
-            )
-        )
+        found = {"finding_sites": [site], "measurements": numbers, "qualitative_evaluations": words}
+        time_point = sr.TimePointContext("2010-05-04")
+        groups.append(sr.MeasurementsAndQualitativeEvaluations(tracking, time_point_context=time_point, **found))
     observer = sr.PersonObserverIdentifyingAttributes("anna")
     context = sr.ObservationContext(sr.ObserverContext(Code("121006", "DCM", "Person"), observer))
     source = df.slice_dataset(df.noise(df.grid()), 0, {})
