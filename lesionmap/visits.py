@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.space import joining_axis
+from lesionmap.space import Grid, joining_axis
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.lesions import Mask
-    from lesionmap.space import Grid
 
 __all__ = [
     "ImageFile",
@@ -67,6 +66,15 @@ class Station:
     """Which volume of a 4-D NIfTI file, from 0."""
     moved_mm: float = 0.0
     """Millimetres towards the head by which ``grid`` lies elsewhere than the header says: the table had moved."""
+
+    @property
+    def header_grid(self) -> Grid:
+        """Where the header says that the slices are; what refers to the images lies there."""
+        if not self.moved_mm:
+            return self.grid
+        matrix = self.grid.lps_from_voxel.copy()
+        matrix[2, 3] -= self.moved_mm
+        return Grid(self.grid.shape, matrix)
 
 
 @dataclass(frozen=True, slots=True)

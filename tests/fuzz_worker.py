@@ -26,6 +26,7 @@ import struct
 import sys
 import traceback
 import warnings
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydicom import dcmread
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read import read_mask, scan, station_pixels
@@ -78,20 +80,15 @@ def say(line: str) -> None:
 
 
 def _case(kind: str, seed: int, where: Path) -> Outcome:
+    whys: list[str] = []
+    taken: list[tuple[Stack, Volume]] = []
     try:
         if kind == "seg":
             volume = read_mask(next(where.iterdir()))
             return ("unconfirmed", "") if volume.array.shape == volume.grid.shape else ("wrong", "shape")
-        found = scan([where])
-        whys = [refused.why for refused in found.refused]
-        taken = []
-        for stack in found.stacks:
-            try:
-                taken.append((stack, station_pixels(stack.station)))
-            except LesionmapError as error:
-                whys.append(str(error))
+        _take(where, taken, whys)
     except LesionmapError as error:
-        whys, taken = [str(error)], []
+        whys.append(str(error))
     except BaseException:  # noqa: BLE001 - a decoder's panic too
         return "broken", traceback.format_exc(limit=-3)
     if any("\n" in why or "ecret" in why.lower() or not why for why in whys):
@@ -105,6 +102,17 @@ def _case(kind: str, seed: int, where: Path) -> Outcome:
     outcomes = [_asked(kind, stack, volume) for stack, volume in taken]
     order = ("wrong", "unconfirmed", "refused", "confirmed")
     return min(outcomes, key=lambda outcome: order.index(outcome[0]))
+
+
+def _take(where: Path, taken: list[tuple[Stack, Volume]], whys: list[str]) -> None:
+    """Read all that is to be read, and note the reasons for what is not."""
+    found = scan([where])
+    whys += [refused.why for refused in found.refused]
+    for stack in found.stacks:
+        try:
+            taken.append((stack, station_pixels(stack.station)))
+        except LesionmapError as error:
+            whys.append(str(error))
 
 
 def _lost(where: Path, taken: list[tuple[Stack, Volume]]) -> str:
@@ -182,7 +190,9 @@ def _spacing_fault(ds: Any, volume: Volume) -> str:
 def _pixel_fault(ds: Any, groups: list[Any], frame: int, plane: NDArray[Any]) -> str:
     if (int(ds.Columns), int(ds.Rows)) != plane.shape:
         return f"shape {plane.shape} for {ds.Columns}, {ds.Rows}"
-    ds.file_meta = ds.file_meta if hasattr(ds, "file_meta") else None
+    if "TransferSyntaxUID" not in ds.file_meta:
+        implicit = bool(ds.original_encoding[0])
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     theirs = np.asarray(pixel_array(ds, index=frame)).astype(np.float64)
     slope, intercept = 1.0, 0.0
     name = "PixelValueTransformationSequence"
@@ -202,7 +212,10 @@ def _ask_nifti(volume: Volume, stack: Stack) -> Outcome:
 
     path = stack.station.files[0].path
     data = Path(path).read_bytes()
-    data = gzip.decompress(data) if path.endswith(".gz") else data
+    try:
+        data = gzip.decompress(data) if path.endswith(".gz") else data
+    except (OSError, EOFError, zlib.error) as error:
+        return "wrong", f"damaged: {error}"
     order = "<" if struct.unpack_from("<i", data)[0] == 348 else ">"
     dim = struct.unpack_from(f"{order}8h", data, 40)
     datatype, _ = struct.unpack_from(f"{order}2h", data, 70)

@@ -110,7 +110,10 @@ def inflated(file: BinaryIO) -> BinaryIO:
     if head[128:132] != b"DICM" or DEFLATED.encode() not in head:
         return file
     data = file.read()
-    syntax, position = _meta(data)
+    try:
+        syntax, position = _meta(data)
+    except _UnusualError as error:
+        raise ValueError("the file meta group of a deflated file makes no sense") from error
     if syntax != DEFLATED:
         file.seek(0)
         return file

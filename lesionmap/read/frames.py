@@ -88,6 +88,11 @@ def _check_pixels(header: Header) -> None:
             f"{header.stored} of {header.bits} bits, the highest of them bit {header.stored - 1}, were expected, "
             f"bit {header.high} came; export the image again"
         )
+    if tg.integer(header.tags, 0x00280103) not in (0, 1):
+        raise LesionmapError(
+            "pixels that say whether they have a sign were expected, Pixel Representation is missing or neither 0 "
+            "nor 1; export the image again"
+        )
     if header.syntax not in READABLE:
         raise LesionmapError(
             f"pixels as DICOM images have them were expected, the transfer syntax {header.syntax or 'none'} came; "

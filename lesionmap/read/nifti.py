@@ -8,13 +8,16 @@ taken and the difference told. Arrays are never re-oriented.
 from __future__ import annotations
 
 import gzip
+import io
+import math
 import re
-from typing import TYPE_CHECKING, Any
+import zlib
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.read.files import open_file, real_path
+from lesionmap.read.files import open_file, real_path, unpacked
 from lesionmap.read.header import broken
 from lesionmap.read.kinds import Contrast, kind_words, plane_of, sequence_of
 from lesionmap.read.sidecar import read_sidecar
@@ -35,6 +38,8 @@ LPS_FROM_RAS.setflags(write=False)
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _SHEAR_TOLD_DEG = 0.1
 _SHEAR_MOST_DEG = 5.0
+_TAIL_BYTES = 1 << 20
+"""What may come behind the voxels of a packed file."""
 
 
 def is_nifti(path: str) -> bool:
@@ -55,9 +60,15 @@ def nifti_stacks(path: str) -> list[Stack]:
     LesionmapError
         If it is damaged, in colour or complex, or does not place its voxels.
     """
-    image = _opened(path)
-    _check_whole(path, image)
-    grid, note = _grid(image)
+    try:
+        with _stream(path) as stream:
+            image = _image_of(stream)
+            _check_whole(path, image)
+            grid, note = _grid(image)
+    except LesionmapError:
+        raise
+    except _bad_nifti() as error:
+        raise LesionmapError(f"a NIfTI image was expected, {path} cannot be read; send the file again") from error
     beside = read_sidecar(path)
     note = "; ".join(word for word in (note, beside.note) if word)
     echo, inversion, repetition = map(beside.milliseconds, ("EchoTime", "InversionTime", "RepetitionTime"))
@@ -88,12 +99,26 @@ def nifti_stacks(path: str) -> list[Stack]:
 
 def nifti_volume(station: Station) -> Volume:
     """Read the voxels of one volume of a NIfTI file, indexed as in the file, on the station's grid."""
-    file = station.files[0]
-    image = _opened(file.path)
+    path = station.files[0].path
+    try:
+        with _stream(path) as stream:
+            return _read_volume(stream, station)
+    except LesionmapError:
+        raise
+    except _bad_nifti() as error:
+        raise LesionmapError(f"the voxels of {path} cannot be read; send the file again") from error
+
+
+def _read_volume(stream: BinaryIO, station: Station) -> Volume:
+    image = _image_of(stream)
     grid, _ = _grid(image)
-    if grid.shape != station.grid.shape or not np.allclose(grid.lps_from_voxel, station.grid.lps_from_voxel, atol=1e-3):
-        raise LesionmapError(f"another image lies at {file.path} than when it was imported; re-link the images")
-    return Volume(_voxels(file.path, image, station.volume_index), grid)
+    there = station.grid
+    if grid.shape != there.shape or not np.allclose(grid.lps_from_voxel, there.lps_from_voxel, atol=1e-3):
+        path = station.files[0].path
+        raise LesionmapError(f"another image lies at {path} than when it was imported; re-link the images")
+    array = _voxels(image, station.volume_index)
+    _check_end(stream, image)
+    return Volume(array, grid)
 
 
 def read_mask(path: str | Any) -> Volume:
@@ -134,22 +159,63 @@ def _whole_numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
     return array.astype(np.int32)
 
 
-def _opened(path: str) -> Nifti1Image:
-    import nibabel as nib
+def _bad_nifti() -> tuple[type[Exception], ...]:
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
+    return (ImageFileError, HeaderDataError, *broken())
+
+
+def _stream(path: str) -> BinaryIO:
+    """Open a NIfTI file, unpacked while it is read; one inside an archive is unpacked at once."""
     if not real_path(path).exists():
         raise LesionmapError(f"the image file {path} is not there; re-link the images")
-    inside = open_file(path).read() if ".zip!/" in path.lower() else b""
-    try:
-        if not inside:
-            return nib.load(path)
-        whole = gzip.decompress(inside) if inside[:2] == b"\x1f\x8b" else inside
-        two = int.from_bytes(whole[:4], "little") == 540
-        return (nib.Nifti2Image if two else nib.Nifti1Image).from_bytes(whole)
-    except (ImageFileError, HeaderDataError, *broken()) as error:
-        raise LesionmapError(f"a NIfTI image was expected, {path} cannot be read; send the file again") from error
+    file = open_file(path)
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if not packed:
+        return file
+    if isinstance(file, io.BytesIO):
+        unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        whole = unpacked(unpacker, file.read())
+        if not unpacker.eof:
+            raise EOFError
+        return io.BytesIO(whole)
+    file.close()
+    return cast("BinaryIO", gzip.open(path))
+
+
+def _image_of(stream: BinaryIO) -> Nifti1Image:
+    import nibabel as nib
+
+    two = int.from_bytes(stream.read(4), "little") == 540
+    stream.seek(0)
+    return (nib.Nifti2Image if two else nib.Nifti1Image).from_stream(stream)
+
+
+def _check_end(stream: BinaryIO, image: Nifti1Image) -> None:
+    """Read a packed file to its end, where its check sum stands.
+
+    Raises
+    ------
+    LesionmapError
+        If more comes than the header says.
+    OSError, EOFError, zlib.error
+        If the sum is wrong or missing.
+    """
+    if not isinstance(stream, gzip.GzipFile):
+        return
+    left = _needed(image) - stream.tell() + _TAIL_BYTES
+    while left > 0 and (block := stream.read(min(left, 1 << 20))):
+        left -= len(block)
+    if left <= 0:
+        raise LesionmapError("the NIfTI holds more than its header says; send the file again")
+
+
+def _needed(image: Nifti1Image) -> int:
+    """Bytes of the whole file, unpacked."""
+    itemsize = int(image.get_data_dtype().itemsize)
+    return int(image.dataobj.offset) + math.prod(int(n) for n in image.shape) * itemsize
 
 
 def _check_whole(path: str, image: Nifti1Image) -> None:
@@ -159,13 +225,13 @@ def _check_whole(path: str, image: Nifti1Image) -> None:
         raise LesionmapError("grey values were expected, the NIfTI holds colours or complex numbers; leave it out")
     if not 2 <= len(image.shape) <= 7 or min(image.shape) < 1:
         raise LesionmapError(f"a volume was expected, the NIfTI has shape {tuple(image.shape)}; leave it out")
-    needed = int(image.dataobj.offset) + int(np.prod(image.shape, dtype=np.int64)) * kind.itemsize
+    needed = _needed(image)
     file = real_path(path)
     if str(file) != path:
         return
     have, most = file.stat().st_size, 2**63
     if not path.lower().endswith(".nii"):
-        needed, most = needed % 2**32, needed % 2**32 + (1 << 20)
+        needed, most = needed % 2**32, needed % 2**32 + _TAIL_BYTES
         with file.open("rb") as opened:
             opened.seek(-4, 2)  # gzip ends with the size unpacked
             have = int.from_bytes(opened.read(4), "little")
@@ -218,16 +284,13 @@ def _shear(directions: NDArray[np.float64]) -> str:
     return f"axes are {off:.1f} degrees off right angles (sheared)" if off > _SHEAR_TOLD_DEG else ""
 
 
-def _voxels(path: str, image: Nifti1Image, index: int) -> NDArray[Any]:
+def _voxels(image: Nifti1Image, index: int) -> NDArray[Any]:
     shape = (*image.shape[:3], 1, 1)[:3]
-    try:
-        if len(image.shape) <= 3:
-            array = np.asanyarray(image.dataobj)
-        else:
-            trailing = np.unravel_index(index, image.shape[3:], order="F")
-            array = np.asanyarray(image.dataobj[(..., *(int(i) for i in trailing))])
-    except broken() as error:
-        raise LesionmapError(f"the voxels of {path} cannot be read; send the file again") from error
+    if len(image.shape) <= 3:
+        array = np.asanyarray(image.dataobj)
+    else:
+        trailing = np.unravel_index(index, image.shape[3:], order="F")
+        array = np.asanyarray(image.dataobj[(..., *(int(i) for i in trailing))])
     array = array.reshape(shape, order="F")
     if array.dtype.byteorder not in ("=", "|") and array.dtype != array.dtype.newbyteorder("="):
         array = array.astype(array.dtype.newbyteorder("="))

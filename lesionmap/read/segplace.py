@@ -46,7 +46,7 @@ def on_visit(one: ReadMask, seg: ReadSeg, visit: Visit, series_name: str | None 
     for series, station in stations:
         if not one.placed and not _kinship(one, seg, station)[0]:
             continue
-        found = _fitted(one.mask, station.grid) if one.placed else _by_source(one, station)
+        found = _on_station(one.mask, station) if one.placed else _by_source(one, station)
         if found is not None:
             on_series = found.on(series.grid)
             if on_series is not None:
@@ -78,6 +78,12 @@ def _by_source(one: ReadMask, station: Station) -> Mask | None:
         if (uid, number) in one.sources or (uid, None) in one.sources:
             return Mask.of_voxels(one.mask.voxels() + np.array([0, 0, k]), station.grid)
     return None
+
+
+def _on_station(mask: Mask, station: Station) -> Mask | None:
+    """Give a mask that lies where the header says on the slices of a station, wherever the table was."""
+    found = _fitted(mask, station.header_grid)
+    return None if found is None else Mask.of_voxels(found.voxels(), station.grid)
 
 
 def _fitted(mask: Mask, grid: Grid) -> Mask | None:

@@ -234,8 +234,10 @@ def _marker(extent: Extent, series: Series, images: Sequence[_Images]) -> tuple[
         pixel = series.grid.voxels(np.array(extent.marker_lps_mm))[:2] + 0.5
         return (region_item(terms.MARKER, "POINT", pixel, _view(images[0])),)
     holding = [one for one in images if bool(one.station.grid.contains(extent.marker_lps_mm))]
-    frame_uid = next(iter(holding), images[0]).station.frame_uid
-    return (point_item(terms.MARKER, extent.marker_lps_mm, frame_uid),) if frame_uid else ()
+    station = next(iter(holding), images[0]).station
+    x, y, z = extent.marker_lps_mm
+    at = (x, y, z - station.moved_mm)  # in the frame that the headers mean
+    return (point_item(terms.MARKER, at, station.frame_uid),) if station.frame_uid else ()
 
 
 def _context(reader: str) -> list[bytes]:

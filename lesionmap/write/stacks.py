@@ -89,8 +89,8 @@ def stacks_of(series: Series) -> tuple[SourceStack, ...]:
 def _slice_on(group: list[tuple[Station, int]], station: Station) -> int | None:
     """Give the slice at which a station begins on the stack of others; None where it is another stack."""
     first = group[0][0]
-    same = (station.series_uid, station.frame_uid, station.grid.shape[:2])
-    if same != (first.series_uid, first.frame_uid, first.grid.shape[:2]):
+    same = (station.series_uid, station.frame_uid, station.moved_mm, station.grid.shape[:2])
+    if same != (first.series_uid, first.frame_uid, first.moved_mm, first.grid.shape[:2]):
         return None
     matrix = first.grid.voxel_from_lps @ station.grid.lps_from_voxel
     low = round(float(matrix[2, 3]))
