@@ -228,7 +228,7 @@ def _dataset(
             manufacturer_model_name="lesionmap",
             software_versions=__version__,
             device_serial_number=__version__,
-            transfer_syntax_uid=_RLE if request.labelmap else _EXPLICIT_LITTLE,
+            transfer_syntax_uid=_EXPLICIT_LITTLE,
             content_label="LESIONS",
             content_description="Bone lesions marked by a reader. Research use only.",
             content_creator_name=_person_name(request.reader),
@@ -237,6 +237,8 @@ def _dataset(
         )
         if series.projection:  # no position tells the directions; those of a view that is not told are not known
             made.PatientOrientation = list(stack.grid.letters[:2]) if series.plane else None
+        if request.labelmap:  # named, for the encoder that comes first ends the whole process at odd sizes
+            made.compress(_RLE, encoding_plugin="pylibjpeg", generate_instance_uid=False)
         if all(one.frame is None for one in slices):
             return made
         refer(made, slices)
