@@ -123,7 +123,7 @@ def _unit(value: str, meaning: str) -> Code:
     return Code(value, "UCUM", meaning)
 
 
-ML, MM, MM2 = _unit("mL", "milliliter"), _unit("mm", "millimeter"), _unit("mm2", "square millimeter")
+ML, MM, MM2 = _unit("mL", "milliliter"), _unit("mm", "mm"), _unit("mm2", "square millimeter")
 ONE, RATIO, COUNTS = _unit("1", "no units"), _unit("{ratio}", "ratio"), _unit("{counts}", "Counts")
 HOUNSFIELD = _unit("[hnsf'U]", "Hounsfield unit")
 
