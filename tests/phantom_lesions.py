@@ -99,7 +99,7 @@ def plain_image(
     counts = [int(110 / h) for h in spacing_mm]
     matrix = np.eye(4)
     matrix[:3, :3] = np.array([[spacing_mm[0], 0, 0], [0, 0, spacing_mm[1]], [0, -spacing_mm[2], 0]])
-    matrix[:3, 3] = centre + [-55.4, -53.3, 54.1]
+    matrix[:3, 3] = centre + np.array([-55.4, -53.3, 54.1])
     grid = Grid((counts[0], counts[2], counts[1]), matrix)
     points = grid.lps(np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1).reshape(-1, 3))
     array = np.full(len(points), 110.0)

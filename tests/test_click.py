@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_masks_of_one_click_lie_one_within_the_other_and_hang_together(seed: int
     volume, middle = _lumps(seed)
     found = click(volume, middle)
     masks = [found.mask(t) for t in sorted({*tolerances, found.tolerance})]
-    assert all(_holds(b, a) for a, b in zip(masks, masks[1:], strict=False))
+    assert all(_holds(b, a) for a, b in pairwise(masks))
     assert all(label(m.box, np.ones((3, 3, 3)))[1] == 1 for m in masks)
     assert all(m.grid == volume.grid for m in masks)
     assert found.mask() == found.mask(found.tolerance)
@@ -165,13 +166,13 @@ def test_a_label_map_tells_the_bone_where_there_is_one() -> None:
     """Two bright balls without a gap, one in each of two labels: only the clicked one is taken."""
     child, placement = _child(11.0, 51)
     at = child.marks["knee_left"]
-    two = [_ball("", "", at + [0, 0, s * 11.0], 12.0, None) for s in (1.0, -1.0)]
+    two = [_ball("", "", at + np.array([0, 0, s * 11.0]), 12.0, None) for s in (1.0, -1.0)]
     volume = plain_image(child, two, at, (1.6, 4.0, 1.6))
     z = volume.grid.lps(np.stack(np.meshgrid(*map(np.arange, volume.grid.shape), indexing="ij"), axis=-1))[..., 2]
     labels = Volume(np.where(z > at[2], 7, 9).astype(np.uint8), volume.grid)
     named = replace(placement, labels=LabelMap("x.nii", "", ((7, "femur", "left"), (9, "tibia", "left"))))
-    held = click(volume, at + [0, 0, 14.0], placement=named, labels=labels)
-    free = click(volume, at + [0, 0, 14.0])
+    held = click(volume, at + np.array([0, 0, 14.0]), placement=named, labels=labels)
+    free = click(volume, at + np.array([0, 0, 14.0]))
     assert held.home == ("femur.left",)
     beyond = [float(np.mean(m.lps_mm()[:, 2] < at[2] - 3.5)) for m in (free.mask(), held.mask())]
     assert beyond[0] > 0.2
@@ -181,7 +182,9 @@ def test_a_label_map_tells_the_bone_where_there_is_one() -> None:
 def test_far_from_every_bone_signal_alone_decides() -> None:
     volume, middle = _lumps(5)
     _, placement = _child(7.0, 3)
-    away = Volume(volume.array, Grid(volume.grid.shape, np.array(MATRIX) + np.array([[0, 0, 0, 900.0]] * 3 + [[0] * 4])))
+    away = Volume(
+        volume.array, Grid(volume.grid.shape, np.array(MATRIX) + np.array([[0, 0, 0, 900.0]] * 3 + [[0] * 4]))
+    )
     one, other = click(volume, middle), click(away, middle + 900.0, placement=placement)
     assert other.home == ()
     np.testing.assert_array_equal(one.mask().box, other.mask().box)

@@ -102,7 +102,10 @@ def test_the_linked_cursor_moves_without_jumps() -> None:
     """From the femur through soft tissue to the tibia, and across the calf: a step of 1 mm is one of some mm there."""
     (first, before), (_, now) = children(1)
     knee, ankle = first.marks["knee_left"], first.marks["ankle_left"]
-    for start, end in ((knee + [0, -60, 40], knee + [0, 40, -60]), (ankle + [60, 0, 80], ankle + [-60, 0, 80])):
+    for start, end in (
+        (knee + np.array([0, -60, 40]), knee + np.array([0, 40, -60])),
+        (ankle + np.array([60, 0, 80]), ankle + np.array([-60, 0, 80])),
+    ):
         line = np.linspace(start, end, int(away(start, end)))
         places = np.array([same_place(p, before, now) for p in line])
         steps = np.linalg.norm(np.diff(places, axis=0), axis=1)

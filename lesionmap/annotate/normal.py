@@ -1,4 +1,4 @@
-"""Is this a place and an age at which healthy children often show high signal? A hint with its source, never a verdict."""
+"""Do healthy children of that age often show high signal there? A hint with its source, never a verdict."""
 
 from __future__ import annotations
 

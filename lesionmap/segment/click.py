@@ -167,7 +167,7 @@ def _joins(height: Floats, here: Voxel) -> Floats:
 
 
 def _leak(joins: Floats, suggested: float, box: Box, largest_ml: float) -> tuple[float, str]:
-    """Give the tolerance from which on the region leaks, and in words how the suggested one does; empty: it does not."""
+    """Give the tolerance from which on the region leaks, and in words how the suggested one does (empty: not)."""
     at_border = float(joins[box.open_faces()].min(initial=np.inf))
     ordered, most = np.sort(joins[np.isfinite(joins)]), int(largest_ml / box.grid.voxel_volume_ml)
     too_large = float(ordered[most]) if most < len(ordered) else np.inf

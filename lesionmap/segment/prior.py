@@ -86,7 +86,7 @@ def penalty_of(region: Bools, box: Box, placement: Placement, labels: Volume | N
 
 
 def _by_labels(home: tuple[str, ...], box: Box, placement: Placement, labels: Volume | None) -> Floats | None:
-    """Give the cost by the label map; None where it has no voxel of the home bones in the box, or no label of theirs."""
+    """Give the cost by the label map; None where no voxel of the box has a label of the home bones alone."""
     from scipy.ndimage import distance_transform_edt
 
     if labels is None or placement.labels is None:

@@ -1,4 +1,4 @@
-"""The history of a map in words, for a panel: a row for each step, derived by comparing each value with the one before."""
+"""The history of a map in words, a row for each step: each value is compared with the one before."""
 
 from __future__ import annotations
 
