@@ -23,9 +23,10 @@ from phantom_lesions import drawn_lesions
 if TYPE_CHECKING:
     from lesionmap.phantom import Body
     from lesionmap.skeleton import Placement
+    from lesionmap.visits import Sex
 
 TIBIA = "tibia.distal_metaphysis.left"
-COURSES = ((4.0, 1.5, "F", 1), (8.0, 2.0, "M", 2), (12.5, 1.5, "F", 3))
+COURSES: tuple[tuple[float, float, Sex, int], ...] = ((4.0, 1.5, "F", 1), (8.0, 2.0, "M", 2), (12.5, 1.5, "F", 3))
 
 
 @cache
@@ -152,6 +153,7 @@ def test_in_a_midline_bone_the_mirror_place_is_across_the_midline() -> None:
     (_, placement), _ = children(1)
     left = site_middle("sacrum.sacroiliac.left", placement)
     other = mirror_place(left, placement)
+    assert other is not None
     assert skeleton.locate([other], placement).site[0] == "sacrum.sacroiliac.right"
 
 
@@ -171,10 +173,11 @@ def test_a_mirrored_lesion_is_a_marker_in_the_other_bone_never_an_outline() -> N
     (extent,) = new.extents
     assert extent.mask is None
     assert extent.series == "STIR coronal"
+    assert extent.marker_lps_mm is not None
     assert skeleton.locate([extent.marker_lps_mm], placement).site[0].endswith(".right")
     assert two.lesion("L1") == one.lesion("L1")
-    given_ = mirror_lesion(one, "L1", placement=placement, extents=[scan])
-    assert given_.lesion("L2").extents == (scan,)
+    other = mirror_lesion(one, "L1", placement=placement, extents=[scan])
+    assert other.lesion("L2").extents == (scan,)
     assert mirror_lesion(one, "L1").lesion("L2").extents == ()
 
 

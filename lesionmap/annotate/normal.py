@@ -14,7 +14,7 @@ from lesionmap.skeleton import Group, groups, known, sites
 from lesionmap.visits import Sex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 __all__ = ["Finding", "Hint", "check_findings", "normal_findings", "normal_hint"]
@@ -148,7 +148,7 @@ def check_findings(findings: tuple[Finding, ...] | None = None) -> dict[str, tup
     """Run the named checks over the normal findings: check → names of the rows that fail it; empty: all is well."""
     rows = normal_findings() if findings is None else findings
     names = [row.name for row in rows]
-    battery = {
+    battery: dict[str, Callable[[Finding], bool]] = {
         "the sites exist": lambda row: bool(row.sites) and all(_is_known(site) for site in row.sites),
         "both sides are there": lambda row: {_other(site) for site in row.sites} == set(row.sites),
         "the ages are sane": lambda row: bool(row.ages_y) and all(0 <= a < b <= _OLDEST_Y for _, a, b in row.ages_y),

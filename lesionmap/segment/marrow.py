@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.skeleton import locate, mirror, physis_state
+from lesionmap.skeleton.growth import vertebra_names
+from lesionmap.skeleton.limits import limits
 from lesionmap.skeleton.segments import site_names
 from lesionmap.skeleton.shape import pose
 from lesionmap.space import Grid, Volume
@@ -26,15 +28,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Indices = NDArray[np.int_]
 
-__all__ = ["Marrow", "blocks", "marrow_of"]
+__all__ = ["NEAR_MM", "PLATE_MM", "Marrow", "blocks", "in_canal", "marrow_of", "mirror_level"]
 
 _BLOCK_MM = 3.5
-_BESIDE_MM = 4.0  # blocks that lie so near to a bone are looked at
+_BESIDE_MM = 9.0  # blocks that lie so near to a bone are looked at
+NEAR_MM = 6.0
+"""A point this near to a bone counts as inside: a placed skeleton is not known better (assumed)."""
 _LEAST = 8  # blocks that tell a site's marrow
 _OWN, _WHOLE = 0.4, 0.35  # quantiles that stand for marrow although a part of it is a lesion (assumed)
-_PLATE_MM = (4.0, 9.0)  # blocks that tell a growth plate's signal, and those that a plate may brighten (assumed)
+_ON_PLATE_MM = 4.0  # blocks that tell a growth plate's signal (assumed)
+PLATE_MM = 9.0
+"""So near to where the skeleton has a growth plate there may be one (assumed)."""
 _ABOVE = 1.5  # marrow above this times what is expected is looked at (assumed) …
 _ABOVE_PLATE = 1.25  # … near an open growth plate, or a disc, above this times their own signal
+_CANAL_MM = (8.0, 10.0)  # middle of the spinal canal behind the vertebral bodies, and what is taken for it (assumed)
 _LONG = ("humerus", "radius", "ulna", "femur", "tibia", "fibula")
 # Share of red marrow at ages (domain.md §5 tells from when to when it goes; the shares are assumed).
 _RED = {
@@ -56,6 +63,7 @@ class Marrow:
     site: NDArray[np.int_]
     """Code of the site, as in ``site_names()``."""
     inside: NDArray[np.bool_]
+    """In the bone, or so near to it that the skeleton may lie beside the truth by so much."""
     expected: Floats
     """Marrow that a healthy child would have there."""
     limit: Floats
@@ -109,12 +117,13 @@ def marrow_of(coarse: Volume, placement: Placement, labels: Volume | None = None
     for name in own:
         expected[codes[name]] = _expected(name, (own, bone, kinds), (yellow, red), placement)
     limit = _ABOVE * np.maximum(expected, red)[site]
-    near_plate = (found.physis_mm < _PLATE_MM[1]) & _open(site, placement)
+    near_plate = (found.physis_mm < PLATE_MM) & _open(site, placement)
     limit[near_plate] = np.maximum(limit[near_plate], _ABOVE_PLATE * plate)
     disc = _disc_level(signal, site, lit)
     of_spine = np.array([name.startswith("vertebra_") for name in site_names().tolist()])[site]
     limit[of_spine] = np.maximum(limit[of_spine], _ABOVE_PLATE * disc)
-    return Marrow(index, points, signal, site, found.inside, expected[site], limit, own, bone)
+    within = found.distance_mm <= NEAR_MM
+    return Marrow(index, points, signal, site, within, expected[site], limit, own, bone)
 
 
 def _near_bones(coarse: Volume, placement: Placement) -> NDArray[np.bool_]:
@@ -206,11 +215,11 @@ def _open(site: Indices, placement: Placement) -> NDArray[np.bool_]:
 
 
 def _plate_levels(signal: Floats, site: Indices, lit: NDArray[np.bool_], physis_mm: Array) -> float:
-    """Give the signal of the visit's growth plates: the middle one of all plates' bright quarters."""
-    near = np.flatnonzero(lit & (physis_mm < _PLATE_MM[0]))
+    """Give the signal of the visit's growth plates: the middle one of all plates' brightest tenths."""
+    near = np.flatnonzero(lit & (physis_mm < _ON_PLATE_MM))
     order = near[np.argsort(site[near], kind="stable")]
     groups = np.split(order, np.flatnonzero(np.diff(site[order])) + 1) if len(order) else []
-    tops = [float(np.quantile(signal[group], 0.75)) for group in groups if len(group) >= _LEAST]
+    tops = [float(np.quantile(signal[group], 0.9)) for group in groups if len(group) >= _LEAST]
     return float(np.median(tops)) if tops else 0.0
 
 
@@ -221,8 +230,22 @@ def _disc_level(signal: Floats, site: Indices, lit: NDArray[np.bool_]) -> float:
     for code in np.unique(site[lit]).tolist():
         if names[code].startswith("vertebra_") and ".body." in names[code]:
             values = signal[lit & (site == code)]
-            tops += [float(np.quantile(values, 0.85))] if len(values) >= _LEAST else []
+            tops += [float(np.quantile(values, 0.95))] if len(values) >= _LEAST else []
     return float(np.median(tops)) if tops else 0.0
+
+
+def in_canal(points: Array, placement: Placement) -> NDArray[np.bool_]:
+    """Say which points, shape (n, 3) LPS mm, lie in the spinal canal as the placed vertebrae have it, or at its rim."""
+    from scipy.spatial import cKDTree
+
+    backs = [limits(f"vertebra_{name}", "midline", placement)[0] for name in vertebra_names()]
+    middles = np.array([back.point + _CANAL_MM[0] * back.normal for back in backs])
+    low = np.array(placement.positions()["S1"]) + _CANAL_MM[0] * 2 * backs[-1].normal
+    nodes = np.vstack([middles, low])
+    share = np.linspace(0.0, 1.0, 8, endpoint=False)[:, None, None]
+    line = (nodes[:-1] + share * np.diff(nodes, axis=0)).reshape(-1, 3)
+    near, _ = cKDTree(line).query(points, distance_upper_bound=_CANAL_MM[1])
+    return np.asarray(np.isfinite(near))
 
 
 def mirror_level(marrow: Marrow, site: str) -> float | None:

@@ -153,7 +153,7 @@ def _drawn(points: Array, balls: Indices, placement: Placement) -> Array:
     """Give the distance to the surface of a bone as its balls and its tubes draw it, mm."""
     posed = pose(placement)
     ball = np.linalg.norm(points - posed.centres[balls], axis=1) - posed.radii[balls]
-    return np.minimum(in_tube(points, balls, placement).surface_mm, ball + _STANDS_OUT_MM)
+    return np.asarray(np.minimum(in_tube(points, balls, placement).surface_mm, ball + _STANDS_OUT_MM))
 
 
 def _slack_mm(point: Array, placement: Placement) -> float:
@@ -166,7 +166,7 @@ def _slack_mm(point: Array, placement: Placement) -> float:
 def _cost(mm: Array, law: tuple[float, float], slack_mm: float) -> Array:
     free, per_mm = law
     beyond = np.clip(mm - free - slack_mm, 0.0, None)
-    return np.where(beyond > _CUT_MM, float(_CUT), per_mm * beyond)
+    return np.asarray(np.where(beyond > _CUT_MM, float(_CUT), per_mm * beyond))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.segment.click import click
-from lesionmap.segment.marrow import blocks, marrow_of, mirror_level
+from lesionmap.segment.clicked import click
+from lesionmap.segment.marrow import NEAR_MM, PLATE_MM, blocks, in_canal, marrow_of, mirror_level
 from lesionmap.skeleton import locate, site_shares
 from lesionmap.skeleton.segments import site_names
 
@@ -31,11 +31,13 @@ __all__ = ["Candidate", "candidates"]
 _LEFT_OUT = ("skull",)  # brain, eyes and fluid fill it
 _LEAST_BLOCKS_ML = 0.3
 _LEAST_ML = 0.4
-_LEAST_INSIDE = 0.5  # share of a candidate's blocks, and of its mask, that lies in bones
+_LEAST_INSIDE = 0.35  # share of a candidate's blocks, and of its mask, that lies in bones
+_MOST_CANAL = 0.5  # largest share of a mask in the spinal canal
 _ASKED = 600  # voxels of a mask that are located
 _MOST = 24  # spots looked at closely, the brightest first
+_LEAST_SCORE = 0.16
 _SAME = 0.3  # masks that share so much of the smaller one are one
-_IN_BONE_MM = 1.0
+_PLATE = (0.3, 3.2)  # a growth plate is flat: its least spread over its largest, and in mm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ def candidates(
     coarse = blocks(volume)
     marrow = marrow_of(coarse, placement, labels)
     found: list[Candidate] = []
-    for spot in _spots(marrow, coarse)[:_MOST]:
+    for spot in _spots(marrow, coarse, placement)[:_MOST]:
         seed = marrow.points[spot[int(np.argmax(marrow.signal[spot]))]]
         if any(_holds(one.mask, seed) for one in found):
             continue
@@ -99,13 +101,15 @@ def candidates(
     return tuple(sorted(found, key=lambda one: -one.score)[:most])
 
 
-def _spots(marrow: Marrow, coarse: Volume) -> list[Indices]:
+def _spots(marrow: Marrow, coarse: Volume, placement: Placement) -> list[Indices]:
     """Give the rows of the blocks of each bright spot: connected, of one bone, mainly inside; the brightest first."""
     from scipy.ndimage import label
 
     names = site_names().tolist()
     out = np.array([not name or name.startswith(_LEFT_OUT) for name in names])
     hot = (marrow.signal > marrow.limit) & ~out[marrow.site]
+    behind = np.array([".posterior_elements." in name or name.startswith("sacrum.body") for name in names])
+    hot &= ~(behind[marrow.site] & in_canal(marrow.points, placement))
     lit = np.zeros(coarse.grid.shape, dtype=bool)
     lit[tuple(marrow.index[hot].T)] = True
     labels, _ = label(lit, structure=np.ones((3, 3, 3)))
@@ -123,24 +127,53 @@ def _candidate(
     volume: Volume, seed: Array, spot: Indices, marrow: Marrow, where: tuple[Placement, Volume | None]
 ) -> Candidate | None:
     """Grow the mask of a spot, and say why it is listed; None where it is no bright marrow after all."""
-    placement, labels = where
-    try:
-        mask = click(volume, seed, placement=placement, labels=labels).mask()
-    except LesionmapError:  # a spot that does not stand out of what is around it
+    mask = _in_bone(volume, seed, *where)
+    if mask is None or mask.n_voxels * volume.grid.voxel_volume_ml < _LEAST_ML:
         return None
-    points = mask.lps_mm()
-    some = points[:: max(len(points) // _ASKED, 1)]
-    inside = float((locate(some, placement, labels).distance_mm <= _IN_BONE_MM).mean())
-    if mask.n_voxels * volume.grid.voxel_volume_ml < _LEAST_ML or inside < _LEAST_INSIDE:
+    placement, labels = where
+    some = _some(mask)
+    found = locate(some, placement, labels)
+    if float(in_canal(some, placement).mean()) > _MOST_CANAL or _is_plate(some, found.physis_mm):
         return None
     shares = site_shares(some, placement, labels)
     mean = float(volume.array[tuple(mask.voxels().T)].mean())
-    excess = 1.0 - float(marrow.limit[spot].mean()) / max(mean, 1e-6)
-    if not shares or excess <= 0:
+    inside = float((found.distance_mm <= NEAR_MM).mean())
+    score = inside * (1.0 - float(marrow.limit[spot].mean()) / max(mean, 1e-6))
+    if not shares or score < _LEAST_SCORE or shares[0].site.startswith(_LEFT_OUT):
         return None
     x, y, z = seed.tolist()
     reason = _reason(mean, shares[0].site, shares[0].physis, marrow)
-    return Candidate(mask, shares[0].site, inside * excess, reason, (x, y, z))
+    return Candidate(mask, shares[0].site, score, reason, (x, y, z))
+
+
+def _in_bone(volume: Volume, seed: Array, placement: Placement, labels: Volume | None) -> Mask | None:
+    """Grow a mask that lies in bones: by signal alone, and held by the bones where that runs out of them.
+
+    The first takes a quarter of the time. None where nothing stands out, or what does lies mainly outside the bones.
+    """
+    for held in (None, placement):
+        try:
+            found = click(volume, seed, placement=held, labels=None if held is None else labels)
+        except LesionmapError:  # nothing there is clearly brighter than what is around it
+            return None
+        mask = found.mask()
+        inside = locate(_some(mask), placement, labels).distance_mm <= NEAR_MM
+        if not found.leak and float(inside.mean()) >= _LEAST_INSIDE:
+            return mask
+    return None
+
+
+def _some(mask: Mask) -> Array:
+    points = mask.lps_mm()
+    return points[:: max(len(points) // _ASKED, 1)]
+
+
+def _is_plate(points: Array, physis_mm: Array) -> bool:
+    """Say whether points, (n, 3) LPS mm, lie in a flat sheet near a growth plate."""
+    if len(points) < 4 or not np.nanmedian(np.append(physis_mm, np.inf)) <= PLATE_MM:
+        return False
+    spread = np.sqrt(np.linalg.eigvalsh(np.cov(points.T)).clip(0.0))
+    return bool(spread[0] <= _PLATE[1] and spread[0] <= _PLATE[0] * spread[2])
 
 
 def _reason(mean: float, site: str, physis: str | None, marrow: Marrow) -> str:
