@@ -3,5 +3,6 @@
 from lesionmap.store.disk import Claim
 from lesionmap.store.history import Conflict, Edit
 from lesionmap.store.study import Study
+from lesionmap.store.words import HistoryRow, history_words
 
-__all__ = ["Claim", "Conflict", "Edit", "Study"]
+__all__ = ["Claim", "Conflict", "Edit", "HistoryRow", "Study", "history_words"]
