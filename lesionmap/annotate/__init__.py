@@ -13,25 +13,39 @@ from lesionmap.annotate.edit import (
     withdraw_answer,
 )
 from lesionmap.annotate.masks import lesions_from_mask, split_components
+from lesionmap.annotate.normal import Finding, Hint, check_findings, normal_findings, normal_hint
 from lesionmap.annotate.parts import merge_lesions, parts_by_component, parts_by_track, split_lesion
+from lesionmap.annotate.places import expected_place, mirror_place, same_place, site_middle
 from lesionmap.annotate.propose import propose_tracks
+from lesionmap.annotate.worklist import Task, worklist
 
 __all__ = [
+    "Finding",
+    "Hint",
+    "Task",
     "add_extent",
     "add_lesion",
     "answer",
     "change_lesion",
+    "check_findings",
+    "expected_place",
     "lesions_from_mask",
     "merge_lesions",
     "mirror_lesion",
+    "mirror_place",
     "new_track",
+    "normal_findings",
+    "normal_hint",
     "parts_by_component",
     "parts_by_track",
     "propose_tracks",
     "remove_lesion",
+    "same_place",
     "sign",
+    "site_middle",
     "split_components",
     "split_lesion",
     "unlock",
     "withdraw_answer",
+    "worklist",
 ]

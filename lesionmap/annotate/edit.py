@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
+from lesionmap.annotate.places import middle_of, mirror_place
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Certainty, Change, Extent, Lesion, LesionMap, Physis, Verdict
 from lesionmap.skeleton import known, mirror
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lesionmap.lesions import Attributes
+    from lesionmap.skeleton import Placement
 
 __all__ = [
     "LesionFields",
@@ -120,10 +122,29 @@ def remove_lesion(lesion_map: LesionMap, lesion_id: str) -> LesionMap:
     return replace(lesion_map, lesions=lesions, used=_highest(lesion_map))
 
 
-def mirror_lesion(lesion_map: LesionMap, lesion_id: str, *, extents: Sequence[Extent] = ()) -> LesionMap:
+def mirror_lesion(
+    lesion_map: LesionMap,
+    lesion_id: str,
+    *,
+    extents: Sequence[Extent] = (),
+    placement: Placement | None = None,
+) -> LesionMap:
     """Mark the same segments on the other side: a new lesion on a new track, of the same certainty.
 
-    Nothing drawn is carried over, as an image is not symmetric; ``extents`` may hold a marker on the other side.
+    Nothing drawn is carried over, as an image is not symmetric.
+
+    Parameters
+    ----------
+    lesion_map : LesionMap
+        Left as it is.
+    lesion_id : str
+        Which one.
+    extents : sequence of Extent
+        What is drawn of it on the other side.
+    placement : Placement, optional
+        Where no extents are given, each thing drawn of the lesion becomes a marker on the same Series, at the same
+        place of the same bone on the other side. A marker says where to look, not how far the lesion reaches. Leave it
+        out for lesions drawn on a projection only.
 
     Raises
     ------
@@ -136,7 +157,19 @@ def mirror_lesion(lesion_map: LesionMap, lesion_id: str, *, extents: Sequence[Ex
         raise LesionmapError(
             f"lesion {lesion_id} lies in the midline ({sites[0]}) and has no other side; add a lesion instead"
         )
-    return add_lesion(lesion_map, sites=sites, extents=extents, certainty=lesion.certainty)
+    drawn = tuple(extents) or (_mirrored(lesion, placement) if placement is not None else ())
+    return add_lesion(lesion_map, sites=sites, extents=drawn, certainty=lesion.certainty)
+
+
+def _mirrored(lesion: Lesion, placement: Placement) -> tuple[Extent, ...]:
+    """Give a marker on the other side for each Extent on which something is drawn."""
+    found = []
+    for extent in lesion.extents:
+        middle = middle_of(extent)
+        place = None if middle is None else mirror_place(middle, placement)
+        if place is not None:
+            found.append(Extent(extent.series, None, place, extent.phase))
+    return tuple(found)
 
 
 def add_extent(lesion_map: LesionMap, lesion_id: str, extent: Extent) -> LesionMap:

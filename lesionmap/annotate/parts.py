@@ -10,6 +10,7 @@ import numpy as np
 
 from lesionmap.annotate.edit import append_lesions, change_lesion, remove_lesion, require_open
 from lesionmap.annotate.masks import split_components
+from lesionmap.annotate.places import middle_of
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Attributes, Certainty, Extent, Mask
 
@@ -105,10 +106,10 @@ def parts_by_component(lesion: Lesion) -> tuple[Lesion, ...]:
     lead = max(pieces, key=len, default=[])
     if len(lead) < 2:
         return (lesion,)
-    middles = np.array([_middle(extent) for extent in lead])
+    middles = np.array([middle_of(extent) for extent in lead])
     shares: list[list[Extent]] = [[] for _ in lead]
     for piece in (piece for some in pieces for piece in some):
-        middle = _middle(piece)
+        middle = middle_of(piece)
         near = 0 if middle is None else int(np.argmin(np.linalg.norm(middles - middle, axis=1)))
         shares[near].append(piece)
     return tuple(replace(lesion, extents=_joined(share)) for share in shares)
@@ -126,12 +127,6 @@ def parts_by_track(lesion: Lesion) -> tuple[Lesion, ...]:
 
 def _components(extent: Extent) -> tuple[Mask | None, ...]:
     return (None,) if extent.mask is None else split_components(extent.mask)
-
-
-def _middle(extent: Extent) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    if extent.mask is not None:
-        return np.asarray(extent.mask.lps_mm().mean(axis=0))
-    return None if extent.marker_lps_mm is None else np.array(extent.marker_lps_mm)
 
 
 def _joined(extents: Sequence[Extent]) -> tuple[Extent, ...]:

@@ -1,0 +1,197 @@
+"""The same place of the same bone: in another visit, on the other side, or where an earlier lesion should be now.
+
+Every part of the atlas hangs in a frame that carries it from the reference body to a placement. A point goes back along
+the carrier of its bone, and out again along that of the other placement or of the other side: so it keeps its fraction
+along the bone, its angle about it and its share of the radius, however the child has grown or lies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.skeleton import Group, known
+from lesionmap.skeleton.nearest import nearest_bones
+from lesionmap.skeleton.segments import coordinates, site_names
+from lesionmap.skeleton.shape import carriers_of, filling, pose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from lesionmap.lesions import Extent, Lesion
+    from lesionmap.skeleton import Placement
+    from lesionmap.skeleton.anatomy import Side
+    from lesionmap.skeleton.frames import Carrier
+
+    Array = NDArray[np.float64]
+    Point = tuple[float, float, float]
+
+__all__ = ["expected_place", "middle_of", "mirror_place", "same_place", "site_middle"]
+
+_FAR_MM = 100.0  # farther than this from every bone a point lies in nobody's frame
+_BLEND_MM = 1.0  # outside all bones, the frames of the nearest two count by the square of (distance + this)
+_EXACT_MM = 1e-6
+_STEPS = 30
+_OTHER: dict[Side, Side] = {"left": "right", "right": "left", "midline": "midline"}
+
+
+def same_place(point_lps_mm: ArrayLike, from_placement: Placement, to_placement: Placement) -> Point | None:
+    """Give the place in one visit that is the same place of the same bone as a point of another.
+
+    Parameters
+    ----------
+    point_lps_mm : array-like, (x, y, z)
+        LPS mm in the visit of ``from_placement``.
+    from_placement, to_placement : Placement
+
+    Returns
+    -------
+    (x, y, z) or None
+        LPS mm in the visit of ``to_placement``. Beside the bones the frames of the nearest two carry the point; None
+        farther than 100 mm from every bone.
+
+    Raises
+    ------
+    LesionmapError
+        If the point is not three finite numbers.
+    """
+
+    def way(hang: str, side: Side, reference: Array) -> tuple[Carrier, Array]:
+        return carriers_of(to_placement.shape_key())[hang, side], reference
+
+    return _carried(point_lps_mm, from_placement, way)
+
+
+def mirror_place(point_lps_mm: ArrayLike, placement: Placement) -> Point | None:
+    """Give the same place of the same bone on the other side of the body; in a midline bone, its mirror image.
+
+    The body is not mirrored as it lies: a bent left knee has its like in the right knee, stretched or not.
+    """
+
+    def way(hang: str, side: Side, reference: Array) -> tuple[Carrier, Array]:
+        flipped = reference * [-1.0, 1.0, 1.0] if side == "midline" else reference
+        return carriers_of(placement.shape_key())[hang, _OTHER[side]], flipped
+
+    return _carried(point_lps_mm, placement, way)
+
+
+def _carried(
+    point_lps_mm: ArrayLike, placement: Placement, way: Callable[[str, Side, Array], tuple[Carrier, Array]]
+) -> Point | None:
+    """Take a point back to the reference body along its nearest bones' carriers, and out along those of ``way``."""
+    point = np.asarray(point_lps_mm, dtype=np.float64)
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise LesionmapError(f"a place is three finite numbers in LPS mm, got {point_lps_mm!r}")
+    balls, surface = nearest_bones(point[None], placement)
+    if surface[0, 0] > _FAR_MM:
+        return None
+    inside = bool(surface[0, 0] <= 0.0)
+    used = [(b, d) for b, d in zip(balls[0].tolist(), surface[0].tolist(), strict=True) if b >= 0][: 1 if inside else 2]
+    places, weights = [], []
+    for ball, distance in used:
+        tube = filling().tubes[int(filling().tube[ball])]
+        carrier = carriers_of(placement.shape_key())[tube.hang, tube.side]
+        start = tube.at(filling().along[[ball]])[0][0]
+        other, reference = way(tube.hang, tube.side, _back(carrier, point, start))
+        places.append(other.carry(reference[None])[0])
+        weights.append((max(distance, 0.0) + _BLEND_MM) ** -2)
+    x, y, z = np.average(places, axis=0, weights=weights).tolist()
+    return x, y, z
+
+
+def _back(carrier: Carrier, point: Array, start: Array) -> Array:
+    """Give the point of the reference body that is carried to a point (Newton's method; affine ones take one step)."""
+    found, steps = start.astype(np.float64), np.vstack([np.zeros(3), np.eye(3)])
+    for _ in range(_STEPS):
+        at = carrier.carry(found + steps)
+        gap = point - at[0]
+        if np.abs(gap).max() < _EXACT_MM:
+            break
+        found = found + np.linalg.solve((at[1:] - at[0]).T, gap)
+    return found
+
+
+def site_middle(site: str, placement: Placement) -> Point:
+    """Give a point in the middle of a site, or of a group of sites, that lies in its bone; LPS mm.
+
+    Raises
+    ------
+    LesionmapError
+        If the site is not known.
+    """
+    centres, radii = _balls_of(site, placement)
+    middle = np.average(centres, axis=0, weights=radii**3)
+    x, y, z = centres[int(np.argmin(np.linalg.norm(centres - middle, axis=1)))].tolist()
+    return x, y, z
+
+
+def _balls_of(site: str, placement: Placement) -> tuple[Array, Array]:
+    """Give centres (n, 3), LPS mm, and radii of the balls that lie in a site or group."""
+    place, posed = known(site), pose(placement)
+    wanted = set(place.sites) if isinstance(place, Group) else {place.id}
+    bones = {name.split(".")[0] for name in wanted}
+    numbers = [n for n, (bone, _) in enumerate(posed.filling.bones) if bone in bones]
+    balls = np.flatnonzero(np.isin(posed.filling.bone, numbers))
+    names = site_names()[coordinates(posed.centres[balls], balls, placement).code]
+    mine = balls[np.isin(names.astype(str), sorted(wanted))]
+    return posed.centres[mine], posed.radii[mine]
+
+
+def expected_place(
+    lesion: Lesion, earlier: Placement | None, placement: Placement, *, projections: Collection[str] = ()
+) -> Point:
+    """Give where a lesion of an earlier visit is to be looked for in this one.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        As it was marked in the earlier visit.
+    earlier : Placement or None
+        Of the earlier visit; None: only its sites are known there.
+    placement : Placement
+        Of this visit.
+    projections : collection of str
+        Names of the earlier visit's Series that are projections: what is drawn on them lies somewhere in the depth, so
+        the place is the one in the lesion's primary site that is seen nearest to it.
+
+    Returns
+    -------
+    (x, y, z)
+        LPS mm in this visit: of the middle of what was drawn; the middle of the primary site where nothing was.
+    """
+    drawn = None if earlier is None else _drawn(lesion, earlier, projections)
+    found = None if drawn is None or earlier is None else same_place(drawn, earlier, placement)
+    return found or site_middle(lesion.sites[0], placement)
+
+
+def _drawn(lesion: Lesion, placement: Placement, projections: Collection[str]) -> Array | None:
+    """Give the middle of what is drawn of a lesion: on a mask before a marker, on slices before a projection."""
+    solid = [x for x in lesion.extents if x.series not in projections]
+    flat = [x for x in lesion.extents if x.series in projections]
+    middle = _first_middle(solid)
+    if middle is not None:
+        return middle
+    seen = _first_middle(flat)
+    if seen is None:
+        return None
+    depth = next((x.mask.grid.lps_from_voxel[:3, 2] for x in flat if x.mask is not None), np.array([0.0, 1.0, 0.0]))
+    centres, _ = _balls_of(lesion.sites[0], placement)
+    away = centres - seen
+    across = away - np.outer(away @ depth, depth) / (depth @ depth)
+    return np.asarray(centres[int(np.argmin(np.linalg.norm(across, axis=1)))])
+
+
+def middle_of(extent: Extent) -> Array | None:
+    """Give the middle of what is drawn on a Series, LPS mm; None where nothing is."""
+    if extent.mask is not None:
+        return np.asarray(extent.mask.lps_mm().mean(axis=0))
+    return None if extent.marker_lps_mm is None else np.array(extent.marker_lps_mm)
+
+
+def _first_middle(extents: Sequence[Extent]) -> Array | None:
+    ordered = sorted(extents, key=lambda extent: extent.mask is None)
+    return next((middle for middle in map(middle_of, ordered) if middle is not None), None)
