@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lesionmap import annotate
 from lesionmap.errors import LesionmapError
-from lesionmap.lesions import Extent
 from lesionmap.segment import fill_between
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.resolve import earlier_rows, site_name
 from napari_lesionmap.stage import MASKS
-from napari_lesionmap.windows import PRESETS, Window, preset, preset_for
+from napari_lesionmap.windows import PRESETS, preset, preset_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,11 +187,19 @@ class Acts:
     def mirror(self) -> None:
         """Mark the same site on the other side."""
         session, lesion = self._session, self._chosen()
-        new = annotate.mirror_lesion(session.lesion_map, lesion.id)
+        placement = session.now.placement if session.now and not self._flat(lesion) else None
+        new = annotate.mirror_lesion(session.lesion_map, lesion.id, placement=placement)
         session.commit(new, f"mark lesion {new.lesions[-1].id} opposite {lesion.id}")
         session.select(new.lesions[-1].id)
-        self._desk.stage.jump_to_site(new.lesions[-1].sites[0])
+        if not self._desk.stage.jump_to(new.lesions[-1]):
+            self._desk.stage.jump_to_site(new.lesions[-1].sites[0])
         self._desk.say(f"{new.lesions[-1].id}: {site_name(new.lesions[-1].sites[0])}")
+
+    def _flat(self, lesion: Lesion) -> bool:
+        """Say whether a lesion is drawn on projections only."""
+        now = self._session.now
+        flat = {series.name for series in now.visit.series if series.projection} if now else set()
+        return all(extent.series in flat for extent in lesion.extents)
 
     def unite(self) -> None:
         """Merge with the lesion that is chosen next; pressed again for that one, merge."""

@@ -172,8 +172,11 @@ class Hand:
         row = session.lesion_map.lesion(lesion)
         if proposal.grown is not None:
             self.new.begin(lesion, proposal.grown, before)
-        hint = normal_words(session.now, row) if session.now is not None else ""
-        words = proposal.words or f"{lesion}: {site_name(row.sites[0])}; the wheel changes its outline, Esc takes it back"
+        sex = session.work.patient.sex if session.work else None
+        hint = normal_words(session.now, row, sex) if session.now is not None else ""
+        words = (
+            proposal.words or f"{lesion}: {site_name(row.sites[0])}; the wheel changes its outline, Esc takes it back"
+        )
         self._desk.say(f"{words}\n{hint}" if hint else words)
 
     def accept(self) -> None:

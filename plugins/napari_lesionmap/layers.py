@@ -164,9 +164,7 @@ def window(array: NDArray[Any]) -> tuple[float, float]:
     return float(thinned.min()), float(max(thinned.max(), thinned.min() + 1))
 
 
-def labels_layer(
-    masks: Iterable[tuple[int, Mask]], grid: Grid, name: str, **options: object
-) -> LayerTuple:
+def labels_layer(masks: Iterable[tuple[int, Mask]], grid: Grid, name: str, **options: object) -> LayerTuple:
     """Make the layer data tuple of masks that lie on one Series' grid, each with its label.
 
     The array is that of ``shown_grid(grid)``: on a tilted grid the masks are resampled, nearest neighbour.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import LesionMap
     from lesionmap.measure import Measurement
-    from lesionmap.skeleton import Placement
     from lesionmap.segment import Click
+    from lesionmap.skeleton import Placement
     from lesionmap.skeleton.placement import LabelMap
     from lesionmap.space import Volume
     from lesionmap.store import Study
@@ -214,9 +214,7 @@ def propose(
     return Proposal(sites, Extent(series.name, mask, None, series.phase), grown=grown)
 
 
-def marked(
-    series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None
-) -> Proposal:
+def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None) -> Proposal:
     """Propose a marker at a place (LPS mm), with its site; nothing is outlined."""
     seed = _seed(volume, lps_mm)
     return Proposal(_sites(np.array([seed]), volume, placement), Extent(series.name, None, seed, series.phase))
@@ -253,7 +251,7 @@ def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -
 
 def remeasured(
     now: VisitFacts, new: LesionMap, volumes: Mapping[str, Volume], references: Sequence[Reference]
-) -> dict[str, tuple[Measurement, ...]]:
+) -> dict[str, Sequence[Measurement]]:
     """Give the measurements of a changed lesion map: those of lesions that stayed as they were are kept.
 
     Parameters

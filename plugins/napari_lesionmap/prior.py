@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lesionmap.annotate import same_place
 from napari_lesionmap.session import Session
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def counterpart(lps_mm: XYZ, here: Session, there: Session) -> XYZ | None:
         The same place of the same bone where both visits have a skeleton; the same millimetres where neither has one;
         None where it cannot be told.
     """
-    from lesionmap.annotate import same_place
-
     now, then = here.now, there.now
     if now is None or then is None:
         return None

@@ -7,6 +7,8 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
+from lesionmap import annotate
+from lesionmap.annotate import normal_hint
 from lesionmap.lesions import Attributes, Certainty
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import groups, known, landmarks, sites
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion, Verdict
     from lesionmap.measure import Measurement
     from lesionmap.skeleton import PlacedLandmark
+    from lesionmap.visits import Sex
     from lesionmap.write import Results
 
 __all__ = [
@@ -260,13 +263,12 @@ def earlier_rows(results: Results, key: str) -> tuple[EarlierRow, ...]:
 
 def expected_place(results: Results, key: str, track: str) -> XYZ | None:
     """Give where a track of earlier visits is expected in a visit, LPS mm; None where that cannot be told."""
-    from lesionmap.annotate import expected_place as carried
-
     now = results.facts(key)
     for facts in reversed([x for x in results.visits if x.visit.key < key]):
         lesion = next((x for x in facts.lesion_map.lesions if track in x.tracks), None)
-        if lesion is not None and facts.placement is not None and now.placement is not None:
-            return carried(lesion, facts.placement, now.placement)
+        if lesion is not None and now.placement is not None:
+            flat = [series.name for series in facts.visit.series if series.projection]
+            return annotate.expected_place(lesion, facts.placement, now.placement, projections=flat)
     return None
 
 
@@ -291,12 +293,13 @@ def _course_cell(course: TrackCourse, key: str) -> CourseCell:
     return CourseCell(change.state, f"{state_style(change.state).words}{more}{volume}", lesion, change.reason)
 
 
-def normal_words(facts: VisitFacts, lesion: Lesion, sex: str | None = None) -> str:
+def normal_words(facts: VisitFacts, lesion: Lesion, sex: Sex | None) -> str:
     """Say that signal is often seen at such a place in healthy children of that age; empty: nothing is known of it."""
-    from lesionmap.annotate import normal_hint
-
-    hint = normal_hint(lesion.sites[0], facts.visit.age_y, sex)
-    return f"{hint.words} (4: normal variant)" if hint is not None else ""
+    main = main_measurement(facts.measurements.get(lesion.id, ()))
+    hint = normal_hint(
+        lesion.sites[0], facts.visit.age_y, sex, diameter_mm=main.diameter_mm, physis=lesion.physis or main.physis
+    )
+    return f"{hint.words} ({hint.citation}); 4 makes it a normal variant" if hint is not None else ""
 
 
 def count_words(results: Results, key: str) -> str:

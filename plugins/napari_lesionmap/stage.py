@@ -12,7 +12,6 @@ from lesionmap.lesions import Mask
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import caption, hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
-from napari_lesionmap.layers import XYZ
 from napari_lesionmap.places import site_place
 from napari_lesionmap.resolve import expected_place, place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import Lesion
     from lesionmap.space import Grid
+    from napari_lesionmap.layers import XYZ
     from napari_lesionmap.session import Session
     from napari_lesionmap.skeleton_lines import Cut, Later
     from napari_lesionmap.solid import Solid

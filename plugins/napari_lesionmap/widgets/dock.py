@@ -72,13 +72,17 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         layout.addLayout(self._foot())
         self.acts = Acts(self.desk, self.hand, self)
         self.sheet: KeyHelp | None = None
+        self._listen()
+
+    def _listen(self) -> None:
+        """Follow the session, the desk and the viewer."""
         session = self.desk.session
         for signal in (session.patients_changed, session.visit_changed, session.map_changed):
             signal.connect(self._show_head)
         session.visit_changed.connect(self._visit_changed)
         self.desk.said.connect(self._show_words)
         self.desk.busy.connect(self._show_busy)
-        napari_viewer.events.theme.connect(self._take_theme)
+        self.desk.viewer.events.theme.connect(self._take_theme)
         self.destroyed.connect(self.desk.close)
         self._take_theme()
         self._bind_keys()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_lesionmap.keys import GROUPS, KEYS, MOUSE, shown
+from napari_lesionmap.keys import KEYS, MOUSE, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,5 +91,3 @@ def _label(text: str, kind: str) -> QLabel:
     if kind == "words":
         label.setFixedWidth(230)
     return label
-
-

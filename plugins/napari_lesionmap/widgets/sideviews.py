@@ -179,7 +179,7 @@ class SideViews:
         if self.earlier is not None:
             self.earlier.go(counterpart(lps_mm, self._desk.session, self.prior))
 
-    def _on_press(self, viewer: Any, event: Any) -> Any:
+    def _on_press(self, _viewer: Any, event: Any) -> Any:
         """Bring the image to the place that was clicked in another plane."""
         if event.button != 1 or event.modifiers:
             return

@@ -242,8 +242,10 @@ class VisitsPage:
         """Show what is there."""
         session = self._desk.session
         chosen = session.work.patient.id if session.work else ""
-        named = [(x.id, f"patient {n}" if session.hidden else _patient_words(x)) for n, x in enumerate(session.patients, 1)]
-        self.patients.offer(named, chosen)
+        words = [
+            f"patient {n}" if session.hidden else _patient_words(x) for n, x in enumerate(session.patients, start=1)
+        ]
+        self.patients.offer([(x.id, told) for x, told in zip(session.patients, words, strict=True)], chosen)
         self._import.setEnabled(session.study is not None)
         self._show_visits()
         now = session.now
