@@ -169,7 +169,7 @@ def _joined(old: Visit, new: Visit) -> Visit:
 
 def _identity(series: Series) -> tuple[object, ...]:
     """Give what makes two series the same images, wherever the files lie now."""
-    files = tuple((x.uid or x.sha256, x.frames) for station in series.stations for x in station.files)
+    files = tuple((x.uid or x.sha256 or x.path, x.frames) for station in series.stations for x in station.files)
     return files, tuple(station.volume_index for station in series.stations)
 
 

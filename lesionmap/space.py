@@ -15,10 +15,14 @@ import numpy as np
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Grid", "Volume", "resample"]
+__all__ = ["Grid", "Volume", "joining_axis", "off_lattice", "resample"]
 
+_ON_LATTICE = 0.02
+"""Voxels by which a grid may be off another one's lattice and still lie on it."""
 _LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 
 
@@ -140,6 +144,46 @@ class Grid:
         matrix = self.lps_from_voxel.copy()
         matrix[:3, 3] = self.lps(origin)
         return Grid(shape, matrix)
+
+    def box_of(self, other: Grid) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+        """Give the box of this grid's voxels that another grid fills.
+
+        Parameters
+        ----------
+        other : Grid
+            Of nearly the same directions: a station on the grid of all stations.
+
+        Returns
+        -------
+        low, shape : ndarray, shape (3,)
+            First voxel of the box, and its size: the voxels whose centres lie between the outer voxel centres of
+            ``other``. A single slice between two slices of this grid fills the nearer one.
+        """
+        matrix = self.voxel_from_lps @ other.lps_from_voxel
+        far = np.array(other.shape) - 1
+        if off_lattice(matrix, far) <= 2 * _ON_LATTICE:
+            low, high = np.rint(matrix[:3, 3]).astype(int), np.rint(matrix[:3, 3]).astype(int) + far
+        else:
+            ends = np.stack([matrix[:3, 3], matrix[:3, :3] @ far + matrix[:3, 3]])
+            low = np.ceil(ends.min(axis=0) - _ON_LATTICE).astype(int)
+            high = np.floor(ends.max(axis=0) + _ON_LATTICE).astype(int)
+            thin = low > high
+            low[thin] = high[thin] = np.rint(ends.mean(axis=0)).astype(int)[thin]
+        low, high = np.maximum(low, 0), np.minimum(high, np.array(self.shape) - 1)
+        return low, np.maximum(high - low + 1, 0)
+
+
+def off_lattice(voxel_from_voxel: NDArray[np.float64], far: NDArray[np.int_]) -> float:
+    """Give by how many voxels a grid is off being a shifted copy of another one, at most, up to voxel ``far``."""
+    low = np.rint(voxel_from_voxel[:3, 3])
+    turned = np.abs((voxel_from_voxel[:3, :3] - np.eye(3)) * far).sum(axis=1)
+    return float((turned + np.abs(voxel_from_voxel[:3, 3] - low)).max())
+
+
+def joining_axis(boxes: Sequence[tuple[NDArray[np.int_], NDArray[np.int_]]]) -> int:
+    """Give the array axis along which boxes (first voxel, size) of one grid follow each other."""
+    middles = np.array([low + size / 2 for low, size in boxes])
+    return int(np.argmax(np.ptp(middles, axis=0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

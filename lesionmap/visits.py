@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from lesionmap.errors import LesionmapError
+from lesionmap.space import joining_axis
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from lesionmap.lesions import Mask
     from lesionmap.space import Grid
 
@@ -22,6 +27,7 @@ __all__ = [
     "Station",
     "Visit",
     "age_at",
+    "station_of",
     "visit_key_parts",
 ]
 
@@ -59,6 +65,8 @@ class Station:
     """DICOM Frame of Reference UID; empty where the file has none."""
     volume_index: int = 0
     """Which volume of a 4-D NIfTI file, from 0."""
+    moved_mm: float = 0.0
+    """Millimetres towards the head by which ``grid`` lies elsewhere than the header says: the table had moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,34 @@ class Visit:
                 return series
         have = ", ".join(repr(s.name) for s in self.series) or "none"
         raise LesionmapError(f"visit {self.key} has no series {name!r}; it has: {have}")
+
+
+def station_of(series: Series, points_lps_mm: ArrayLike) -> NDArray[np.int_]:
+    """Say which station of a Series was imaged at points, and so where nothing was imaged.
+
+    Parameters
+    ----------
+    series : Series
+        Of one or several stations.
+    points_lps_mm : array-like, shape (..., 3)
+        LPS mm.
+
+    Returns
+    -------
+    ndarray of int, shape (...)
+        Index into ``series.stations``; in an overlap the one with the largest weight in the joined volume (whose end
+        is farther). -1 where no station was: the 0 that the joined volume has there is no signal.
+    """
+    voxels = np.rint(series.grid.voxels(points_lps_mm)).astype(int)
+    boxes = [series.grid.box_of(station.grid) for station in series.stations]
+    axis = joining_axis(boxes)
+    weights = []
+    for low, size in boxes:
+        inside = np.all((voxels >= low) & (voxels < low + size), axis=-1)
+        along = voxels[..., axis] - low[axis]
+        weights.append(np.where(inside, np.minimum(along + 1, size[axis] - along), 0))
+    heaviest = np.max(weights, axis=0)
+    return np.where(heaviest > 0, np.argmax(weights, axis=0), -1)
 
 
 def age_at(day: date, birth_date: date) -> float:

@@ -181,7 +181,9 @@ def test_a_label_map_tells_the_bone_where_there_is_one() -> None:
 def test_far_from_every_bone_signal_alone_decides() -> None:
     volume, middle = _lumps(5)
     _, placement = _child(7.0, 3)
-    away = Volume(volume.array, Grid(volume.grid.shape, np.array(MATRIX) + np.array([[0, 0, 0, 900.0]] * 3 + [[0] * 4])))
+    away = Volume(
+        volume.array, Grid(volume.grid.shape, np.array(MATRIX) + np.array([[0, 0, 0, 900.0]] * 3 + [[0] * 4]))
+    )
     one, other = click(volume, middle), click(away, middle + 900.0, placement=placement)
     assert other.home == ()
     np.testing.assert_array_equal(one.mask().box, other.mask().box)

@@ -43,7 +43,7 @@ def read_sample(study: "Study", folder: Path) -> str:
 
     patient = ""
     for visit_folder in sorted(path.parent for path in folder.rglob("landmarks.csv")):
-        (visit,) = take_in(study, scan([visit_folder], hashes=True))
+        (visit,) = take_in(study, scan([visit_folder], hashes=True, overlaps=True))
         patient = visit.patient
         _read_visit(study, visit, visit_folder)
     return patient

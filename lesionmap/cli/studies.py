@@ -15,6 +15,7 @@ from lesionmap.errors import LesionmapError
 if TYPE_CHECKING:
     from lesionmap.read import Scan
     from lesionmap.store import Study
+    from lesionmap.visits import Series
 
 __all__ = ["import_", "list_", "view", "visit", "window"]
 
@@ -43,7 +44,7 @@ def import_(
 
     day = visit_key_parts(visit)[0] if visit else None
     with busy("reading headers"):
-        found = scan(paths, hashes=not dry_run, visit_date=day, view=view or "")
+        found = scan(paths, hashes=not dry_run, overlaps=not dry_run, visit_date=day, view=view or "")
     if dry_run:
         if as_json:
             put_json(dry_run_json(found))
@@ -59,6 +60,8 @@ def import_(
         return
     for one in visits:
         say(f"{one.patient} {one.key}: {', '.join(series.name for series in one.series)}")
+        for series in one.series:
+            _tell_note(series)
     _tell_refused(found)
 
 
@@ -76,7 +79,13 @@ def _tell_scan(found: "Scan") -> None:
         for series in one.visit.series:
             stations = f", {len(series.stations)} stations joined" if len(series.stations) > 1 else ""
             say(f"{one.visit.key} {series.name}: {_shape(series.grid.shape)}{stations}")
+            _tell_note(series)
     _tell_refused(found)
+
+
+def _tell_note(series: "Series") -> None:
+    if series.note:
+        say(f"  {series.name}: {series.note}")
 
 
 def _shape(shape: tuple[int, int, int]) -> str:

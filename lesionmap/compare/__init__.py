@@ -26,5 +26,16 @@ from __future__ import annotations
 
 from lesionmap.compare.course import compare
 from lesionmap.compare.facts import Change, Imaged, SplitMerge, State, Threshold, TrackCourse, VisitFacts
+from lesionmap.compare.pairing import pair_series
 
-__all__ = ["Change", "Imaged", "SplitMerge", "State", "Threshold", "TrackCourse", "VisitFacts", "compare"]
+__all__ = [
+    "Change",
+    "Imaged",
+    "SplitMerge",
+    "State",
+    "Threshold",
+    "TrackCourse",
+    "VisitFacts",
+    "compare",
+    "pair_series",
+]

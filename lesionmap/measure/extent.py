@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lesionmap.errors import LesionmapError
+from lesionmap.visits import station_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +89,8 @@ def measure_extent(
     labels : Volume, optional
         The placement's bone label map.
     series : Series, optional
-        What the Series is; tells a projection where there are no pixels.
+        What the Series is; tells a projection where there are no pixels, and where between or beside its stations
+        nothing was imaged: the 0 there is no signal and is left out.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def measure_extent(
         return replace(blank, centroid_lps_mm=extent.marker_lps_mm, why_not=drawn)
     flat = (volume is not None and volume.projection) or (series is not None and series.projection)
     measured = _with_size(blank, extent.mask, flat)
-    measured = _with_signal(measured, extent.mask, volume, reference_mean)
+    measured = _with_signal(measured, extent.mask, volume, reference_mean, series)
     if flat:
         return measured
     if placement is None:
@@ -143,7 +145,9 @@ def measure_map(
     labels: Volume | None = None,
 ) -> dict[str, tuple[Measurement, ...]]:
     """Measure all lesions of a map: lesion id to one Measurement for each Extent."""
-    means = {x.series: reference_mean(x, volumes[x.series]) for x in references if x.series in volumes}
+    known = {series.name: series for series in visit.series}
+    given = [x for x in references if x.series in volumes]
+    means = {x.series: reference_mean(x, volumes[x.series], known.get(x.series)) for x in given}
     known_means = {name: mean for name, mean in means.items() if mean is not None}
     return {
         lesion.id: measure_lesion(lesion, visit, volumes, placement, known_means, labels)
@@ -162,9 +166,12 @@ def main_measurement(measurements: Sequence[Measurement]) -> Measurement:
     return min(measurements, key=_rank)
 
 
-def reference_mean(reference: Reference, volume: Volume) -> float | None:
-    """Give the mean signal of a Reference region; None if no voxel of it has a value."""
-    return _mean(_values(reference.mask, volume))
+def reference_mean(reference: Reference, volume: Volume, series: Series | None = None) -> float | None:
+    """Give the mean signal of a Reference region; None if no voxel of it has a value.
+
+    With the Series given, voxels that none of its stations imaged are left out.
+    """
+    return _mean(_values(reference.mask, volume, series)[0])
 
 
 def _rank(measured: Measurement) -> tuple[bool, int, int, float]:
@@ -211,13 +218,18 @@ def _with_size(blank: Measurement, mask: Mask, flat: bool) -> Measurement:
     )
 
 
-def _with_signal(measured: Measurement, mask: Mask, volume: Volume | None, reference: float | None) -> Measurement:
+def _with_signal(
+    measured: Measurement, mask: Mask, volume: Volume | None, reference: float | None, series: Series | None
+) -> Measurement:
     if volume is None:
         return _because(measured, "no signal: the pixels were not given")
-    values = _values(mask, volume)
+    values, n_outside = _values(mask, volume, series)
     mean = _mean(values)
     if mean is None:
-        return _because(measured, "no signal: the image has no values under the mask")
+        why = "no station imaged this place" if n_outside else "the image has no values under the mask"
+        return _because(measured, f"no signal: {why}")
+    if n_outside:
+        measured = _because(measured, f"signal without {n_outside} of {mask.n_voxels} voxels: no station imaged them")
     if not reference:
         measured = _because(measured, "no signal ratio: the series has no reference region")
     return replace(
@@ -233,15 +245,21 @@ def _mean(values: NDArray[np.float64]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _values(mask: Mask, volume: Volume) -> NDArray[np.float64]:
-    """Give the finite values under the mask; of the image no more than the mask's box is read."""
+def _values(mask: Mask, volume: Volume, series: Series | None = None) -> tuple[NDArray[np.float64], int]:
+    """Give the values under the mask that are signals, and the number of voxels that no station imaged.
+
+    Of the image no more than the mask's box is read.
+    """
     if not _same_place(mask.grid, volume.grid):
         raise LesionmapError(
             f"the mask was drawn on a grid of shape {mask.grid.shape}, but the series has one of shape "
             f"{volume.grid.shape} or lies elsewhere; give the pixels of the series it was drawn on"
         )
     values = np.asarray(volume.array[mask.slices][mask.box], dtype=np.float64)
-    return values[np.isfinite(values)]
+    if series is None or len(series.stations) < 2:
+        return values[np.isfinite(values)], 0
+    imaged = station_of(series, mask.lps_mm()) >= 0
+    return values[imaged & np.isfinite(values)], int(np.count_nonzero(~imaged))
 
 
 def _same_place(one: Grid, other: Grid) -> bool:

@@ -1,14 +1,16 @@
 """Reading images: what a folder holds, and the pixels of what is wanted, in LPS millimetres.
 
-``scan`` makes one pass over headers and gives visits, Series and what was refused; ``pixels`` reads one Series.
+``scan`` makes one pass over headers and gives visits, Series and what was refused; ``pixels`` reads one Series;
+``imaged`` says where any of its stations was, ``station_of`` which one.
 Arrays are indexed [column, row, slice] (NIfTI: as in the file) and never re-oriented.
 """
 
-from lesionmap.read.blend import pixels
+from lesionmap.read.blend import imaged, pixels
 from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
 from lesionmap.read.scanning import UNDATED, Scan, ScannedVisit, dry_run_json, relink, scan
 from lesionmap.read.stack import Refused, Stack
+from lesionmap.visits import station_of
 
 __all__ = [
     "UNDATED",
@@ -17,9 +19,11 @@ __all__ = [
     "ScannedVisit",
     "Stack",
     "dry_run_json",
+    "imaged",
     "pixels",
     "read_mask",
     "relink",
     "scan",
+    "station_of",
     "station_pixels",
 ]

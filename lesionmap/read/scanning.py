@@ -17,6 +17,7 @@ from lesionmap.read.dicom import dicom_stacks
 from lesionmap.read.files import kind_of_file, open_file, sha256_of, unique, walk
 from lesionmap.read.header import DamagedError, Header, read_header
 from lesionmap.read.nifti import nifti_stacks
+from lesionmap.read.overlap import Overlaps
 from lesionmap.read.stack import Refused, Stack
 from lesionmap.read.stations import series_of
 from lesionmap.visits import Series, Visit, age_at
@@ -70,7 +71,14 @@ class Scan:
         return tuple(_entry(stack) for stack in self.stacks)
 
 
-def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date | None = None, view: str = "") -> Scan:
+def scan(
+    paths: Iterable[str | Path],
+    *,
+    hashes: bool = False,
+    overlaps: bool = False,
+    visit_date: date | None = None,
+    view: str = "",
+) -> Scan:
     """Find the images at or below paths, by one pass over headers.
 
     Parameters
@@ -79,6 +87,9 @@ def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date 
         Folders (nested, mixed, unsorted), DICOM and NIfTI files, zip archives (read where they are).
     hashes : bool
         Hash the files too, which reads them whole; an import needs it, a listing does not.
+    overlaps : bool
+        Look at the pixels where stations overlap before they are joined; without it their coordinates decide. An
+        import needs it, a listing does not.
     visit_date : date, optional
         Of images that tell no date.
     view : {"", "anterior", "posterior"}
@@ -113,7 +124,7 @@ def scan(paths: Iterable[str | Path], *, hashes: bool = False, visit_date: date 
     stacks = [_warned(stack, cut) for stack in (*found, *stacks)]
     if hashes:
         stacks = [_hashed(stack) for stack in stacks]
-    studies, born_later = _visits(stacks, visit_date)
+    studies, born_later = _visits(stacks, visit_date, overlaps=overlaps)
     return Scan(studies, (*refused, *not_taken, *born_later), tuple(stacks))
 
 
@@ -171,7 +182,9 @@ def _hashed(stack: Stack) -> Stack:
     return replace(stack, station=replace(stack.station, files=files))
 
 
-def _visits(stacks: Sequence[Stack], visit_date: date | None) -> tuple[tuple[ScannedVisit, ...], list[Refused]]:
+def _visits(
+    stacks: Sequence[Stack], visit_date: date | None, *, overlaps: bool
+) -> tuple[tuple[ScannedVisit, ...], list[Refused]]:
     groups: dict[tuple[str, date], list[Stack]] = defaultdict(list)
     for stack in stacks:
         groups[stack.person.key, stack.day or visit_date or UNDATED].append(stack)
@@ -179,19 +192,19 @@ def _visits(stacks: Sequence[Stack], visit_date: date | None) -> tuple[tuple[Sca
     refused: list[Refused] = []
     for (key, day), group in sorted(groups.items(), key=lambda item: item[0]):
         try:
-            visits.append(_visit(key, day, group))
+            visits.append(_visit(key, day, group, Overlaps(group) if overlaps else None))
         except LesionmapError as error:
             refused += [Refused(stack.station.files[0].path, str(error)) for stack in group]
     return tuple(visits), refused
 
 
-def _visit(key: str, day: date, stacks: Sequence[Stack]) -> ScannedVisit:
+def _visit(key: str, day: date, stacks: Sequence[Stack], overlaps: Overlaps | None) -> ScannedVisit:
     def known(name: str) -> Any:
         return next((value for s in stacks if (value := getattr(s.person, name)) is not None), None)
 
     birth = known("birth_date")
     age = age_at(day, birth) if birth is not None and day != UNDATED else known("age_y")
-    visit = Visit("", day, 1, age, known("stature_cm"), known("weight_kg"), series_of(stacks))
+    visit = Visit("", day, 1, age, known("stature_cm"), known("weight_kg"), series_of(stacks, overlaps))
     return ScannedVisit(visit, known("sex"), birth, key)
 
 

@@ -1,66 +1,76 @@
 """Stations of one sequence, found among the volumes of a visit and joined into one Series.
 
 Frames of reference are not trusted either way: scanners give each station its own though they share the coordinates
-of the patient. Where two stations lie decides: same directions, one below the other, overlapping or nearly touching.
+of the patient. Where two stations lie proposes: same directions, one below the other, overlapping or nearly touching.
+Where they overlap the pixels decide (``overlap``), if they may be looked at: an import does, a listing does not.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionmap.read.moved import placed_by_table
+from lesionmap.read.overlap import UNREAD
+from lesionmap.read.places import box, neighbours, same_voxels
 from lesionmap.visits import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from lesionmap.read.overlap import Overlaps, Verdict
     from lesionmap.read.stack import Stack
     from lesionmap.space import Grid
 
 __all__ = ["joined_grid", "series_of"]
 
-_SAME_DIRECTION = 0.999
-_TOUCH_MM = 20.0
-_MOST_OVERLAP = 0.6
-"""Share of the shorter station by which neighbours may overlap; beyond it, it is the same place scanned again."""
-_LEAST_BESIDE = 0.5
-"""Share of the narrower station that must lie above or below the other one."""
 _WHOLE_STEP = 0.01
 
 
-def series_of(stacks: Iterable[Stack]) -> tuple[Series, ...]:
+def series_of(stacks: Iterable[Stack], overlaps: Overlaps | None = None) -> tuple[Series, ...]:
     """Join the stations among the volumes of one visit and name every Series.
 
     Parameters
     ----------
     stacks : iterable of Stack
         Of one visit.
+    overlaps : Overlaps, optional
+        Looks at the pixels where stations overlap; without it their places decide.
 
     Returns
     -------
     tuple of Series
         Stations from head to foot; names unique, without personal data.
     """
-    groups: dict[tuple[object, ...], list[list[Stack]]] = {}
+    groups: dict[tuple[object, ...], list[Stack]] = {}
     for stack in sorted(stacks, key=_order):
-        chains = groups.setdefault(_contrast(stack), [])
-        home = _best_chain(stack, chains)
+        groups.setdefault(_contrast(stack), []).append(stack)
+    joined: list[Series] = []
+    for group in groups.values():
+        found = placed_by_table(group, overlaps) if overlaps is not None else group
+        joined += [_series(chain, found, overlaps) for chain in _chains(found, overlaps)]
+    return tuple(_with_names(joined))
+
+
+def _chains(stacks: Sequence[Stack], overlaps: Overlaps | None) -> list[list[Stack]]:
+    chains: list[list[Stack]] = []
+    for stack in stacks:
+        home = _best_chain(stack, chains, overlaps)
         if home is None:
             chains.append([stack])
         else:
             home.append(stack)
-    joined = [_series(chain) for chains in groups.values() for chain in _merged(chains)]
-    return tuple(_with_names(joined))
+    return _merged(chains, overlaps)
 
 
 def _order(stack: Stack) -> tuple[object, ...]:
     frame = stack.frame or 0
-    return (stack.modality, stack.plane, stack.sequence, stack.series_number, frame, -_box(stack.station.grid)[1, 2])
+    return (stack.modality, stack.plane, stack.sequence, stack.series_number, frame, -box(stack.station.grid)[1, 2])
 
 
 def _contrast(stack: Stack) -> tuple[object, ...]:
@@ -70,24 +80,21 @@ def _contrast(stack: Stack) -> tuple[object, ...]:
 
 
 def _alike(a: Stack, b: Stack) -> tuple[bool, bool, bool]:
-    return a.station.series_uid == b.station.series_uid, a.title == b.title, _same_voxels(a, b)
+    return a.station.series_uid == b.station.series_uid, a.title == b.title, same_voxels(a, b)
 
 
-def _same_voxels(a: Stack, b: Stack) -> bool:
-    return bool(np.allclose(a.station.grid.spacing_mm, b.station.grid.spacing_mm, rtol=0.01))
-
-
-def _best_chain(stack: Stack, chains: Sequence[list[Stack]]) -> list[Stack] | None:
+def _best_chain(stack: Stack, chains: Sequence[list[Stack]], overlaps: Overlaps | None) -> list[Stack] | None:
     """Find the chain of like stations (same words, same voxels) that the stack continues."""
-    fits = [chain for chain in chains if _alike(stack, chain[0])[1:] == (True, True) and _continues([stack], chain)]
+    alike = [chain for chain in chains if _alike(stack, chain[0])[1:] == (True, True)]
+    fits = [chain for chain in alike if _continues([stack], chain, overlaps)]
     return max(fits, key=lambda chain: _alike(stack, chain[-1])[0], default=None)
 
 
-def _merged(chains: Sequence[list[Stack]]) -> list[list[Stack]]:
+def _merged(chains: Sequence[list[Stack]], overlaps: Overlaps | None) -> list[list[Stack]]:
     """Join chains of other words or other voxels that continue each other without lying twice anywhere."""
     merged: list[list[Stack]] = []
     for chain in sorted(chains, key=len, reverse=True):
-        home = next((other for other in merged if _continues(chain, other)), None)
+        home = next((other for other in merged if _continues(chain, other, overlaps)), None)
         if home is None:
             merged.append(list(chain))
         else:
@@ -95,42 +102,17 @@ def _merged(chains: Sequence[list[Stack]]) -> list[list[Stack]]:
     return merged
 
 
-def _continues(chain: Sequence[Stack], other: Sequence[Stack]) -> bool:
-    """Say whether two chains touch somewhere and nowhere show the same place twice."""
-    pairs = [_neighbours(a, b) for a in chain for b in other]
-    return any(touch for touch, _ in pairs) and all(apart for _, apart in pairs)
+def _continues(chain: Sequence[Stack], other: Sequence[Stack], overlaps: Overlaps | None) -> bool:
+    """Say whether two chains touch somewhere, nowhere show the same place twice, and fit where they overlap."""
+    pairs = [(a, b, *neighbours(a, b)) for a in chain for b in other]
+    touching = [(a, b) for a, b, touch, _ in pairs if touch]
+    if not touching or not all(apart for *_, apart in pairs):
+        return False
+    return overlaps is None or all(overlaps.verdict(a, b).joins for a, b in touching)
 
 
-def _neighbours(a: Stack, b: Stack) -> tuple[bool, bool]:
-    """Say of two stacks whether they touch or overlap as neighbours do, and whether they are different places."""
-    if a.projection or b.projection or not _parallel(a.station.grid, b.station.grid):
-        return False, False
-    one, two = _box(a.station.grid), _box(b.station.grid)
-    shared = np.minimum(one[1], two[1]) - np.maximum(one[0], two[0])
-    size = np.minimum(one[1] - one[0], two[1] - two[0])
-    apart = shared[2] <= _MOST_OVERLAP * size[2]
-    beside = bool(np.all(shared[:2] > _LEAST_BESIDE * size[:2]))
-    return bool(apart and beside and shared[2] >= -_TOUCH_MM), bool(apart)
-
-
-def _parallel(a: Grid, b: Grid) -> bool:
-    one, two = _directions(a), _directions(b)
-    return bool(np.all(np.sum(one * two, axis=0) > _SAME_DIRECTION))
-
-
-def _directions(grid: Grid) -> NDArray[np.float64]:
-    matrix = grid.lps_from_voxel[:3, :3]
-    return np.asarray(matrix / np.linalg.norm(matrix, axis=0))
-
-
-def _box(grid: Grid) -> NDArray[np.float64]:
-    """Lowest and highest LPS mm of the outer corners, shape (2, 3)."""
-    corners = grid.corners_lps_mm()
-    return np.stack([corners.min(axis=0), corners.max(axis=0)])
-
-
-def _series(chain: Sequence[Stack]) -> Series:
-    ordered = sorted(chain, key=lambda stack: -float(_box(stack.station.grid).mean(axis=0)[2]))
+def _series(chain: Sequence[Stack], group: Sequence[Stack], overlaps: Overlaps | None) -> Series:
+    ordered = sorted(chain, key=lambda stack: -float(box(stack.station.grid).mean(axis=0)[2]))
     first = ordered[0]
     stations = tuple(stack.station for stack in ordered)
     return Series(
@@ -146,18 +128,46 @@ def _series(chain: Sequence[Stack]) -> Series:
         mirrored=first.mirrored,
         study_uid=first.study_uid,
         uptake_min=first.uptake_min,
-        note=_note(ordered),
+        note="; ".join([*_note(ordered, overlaps), *_kept_apart(ordered, group, overlaps)]),
     )
 
 
-def _note(ordered: Sequence[Stack]) -> str:
+def _note(ordered: Sequence[Stack], overlaps: Overlaps | None) -> list[str]:
     notes = list(dict.fromkeys(stack.note for stack in ordered if stack.note))
-    frames = {stack.station.frame_uid for stack in ordered}
-    if len(frames) > 1:
-        notes.append(f"{len(ordered)} stations of {len(frames)} frames of reference joined by their coordinates")
-    if len(ordered) > 1 and not all(_same_voxels(ordered[0], stack) for stack in ordered):
+    frames = len({stack.station.frame_uid for stack in ordered})
+    fit = _fit_words(ordered, overlaps) if overlaps is not None else ""
+    if frames > 1 or UNREAD in fit:
+        of_frames = f" of {frames} frames of reference" if frames > 1 else ""
+        how = f" ({fit})" if fit else ""
+        notes.append(f"{len(ordered)} stations{of_frames} joined by their coordinates{how}")
+    if len(ordered) > 1 and not all(same_voxels(ordered[0], stack) for stack in ordered):
         notes.append("stations of different voxels resampled to the finest")
-    return "; ".join(notes)
+    return notes
+
+
+def _fit_words(ordered: Sequence[Stack], overlaps: Overlaps) -> str:
+    """Say how the overlaps of joined stations fit."""
+    verdicts = [overlaps.verdict(a, b) for a, b in pairwise(ordered)]
+    known = [verdict.correlation for verdict in verdicts if verdict.correlation is not None]
+    fit = f"their overlaps fit, correlation {floor(min(known) * 100) / 100:.2f} or more" if known else ""
+    untold = list(dict.fromkeys(verdict.why for verdict in verdicts if verdict.correlation is None))
+    return "; ".join(words for words in (fit, *untold) if words)
+
+
+def _kept_apart(chain: Sequence[Stack], group: Sequence[Stack], overlaps: Overlaps | None) -> list[str]:
+    """Say which neighbours by place were not joined because their overlap spoke against it."""
+    if overlaps is None:
+        return []
+    others = [stack for stack in group if not any(stack is mine for mine in chain)]
+    pairs = [(mine, other) for mine in chain for other in others if neighbours(mine, other)[0]]
+    said = [_apart_words(overlaps.verdict(mine, other)) for mine, other in pairs]
+    return list(dict.fromkeys(words for words in said if words))
+
+
+def _apart_words(verdict: Verdict) -> str:
+    if verdict.joins or verdict.correlation is None:
+        return ""
+    return f"not joined with a neighbouring station: {verdict.why} (correlation {verdict.correlation:.2f})"
 
 
 def joined_grid(grids: Sequence[Grid]) -> Grid:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionmap.errors import LesionmapError
+from lesionmap.visits import station_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.space import Grid, Volume
+    from lesionmap.visits import Series
 
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]
@@ -40,6 +42,8 @@ class Box:
     """Voxel of the volume at which the box begins."""
     seed: Voxel
     """Voxel of the box that was clicked."""
+    imaged: Bools
+    """Voxels of the box that a station imaged."""
 
     def open_faces(self) -> Bools:
         """Give the voxels on those faces of the box beyond which the image goes on."""
@@ -51,13 +55,15 @@ class Box:
         return found
 
 
-def box_around(volume: Volume, seed_lps_mm: ArrayLike) -> Box:
+def box_around(volume: Volume, seed_lps_mm: ArrayLike, series: Series | None = None) -> Box:
     """Cut the box around a click out of a volume.
+
+    ``series`` tells where none of its stations was: the 0 there is no signal.
 
     Raises
     ------
     LesionmapError
-        If the click is not a point, or lies outside the image.
+        If the click is not a point, or lies outside the image or where no station was.
     """
     point = np.asarray(seed_lps_mm, dtype=np.float64)
     if point.shape != (3,) or not np.isfinite(point).all():
@@ -76,7 +82,28 @@ def box_around(volume: Volume, seed_lps_mm: ArrayLike) -> Box:
     ni, nj, nk = (high - low).tolist()
     grid = volume.grid.crop((i, j, k), (ni, nj, nk))
     local = np.asarray(volume.array[i : i + ni, j : j + nj, k : k + nk], dtype=np.float32)
-    return Box(_smoothed(local, grid), grid, volume.grid, (i, j, k), tuple((centre - low).tolist()))
+    imaged = _imaged(series, grid, point)
+    smooth = _smoothed(_continued(local, imaged, grid), grid)
+    return Box(smooth, grid, volume.grid, (i, j, k), tuple((centre - low).tolist()), imaged)
+
+
+def _imaged(series: Series | None, grid: Grid, seed_lps_mm: ArrayLike) -> Bools:
+    """Say which voxels of the box a station of the Series imaged."""
+    if series is None or len(series.stations) < 2:
+        return np.ones(grid.shape, dtype=bool)
+    if station_of(series, seed_lps_mm) < 0:
+        raise LesionmapError("the click lies where no station of the series was imaged; click inside the image")
+    return np.asarray(station_of(series, grid.lps(np.moveaxis(np.indices(grid.shape), 0, -1))) >= 0)
+
+
+def _continued(local: Floats, imaged: Bools, grid: Grid) -> Floats:
+    """Let the image go on as at its edge where nothing was imaged, so that the edge is not taken for a dark one."""
+    if imaged.all():
+        return local
+    from scipy.ndimage import distance_transform_edt
+
+    _, nearest = distance_transform_edt(~imaged, sampling=grid.spacing_mm, return_indices=True)
+    return np.asarray(local[tuple(nearest)])
 
 
 def _smoothed(local: Floats, grid: Grid) -> Floats:

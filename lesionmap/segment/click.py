@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.segment.box import Box, Floats, Voxel
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid, Volume
+    from lesionmap.visits import Series
 
 __all__ = ["Click", "click", "grow"]
 
@@ -74,6 +75,7 @@ def click(
     *,
     placement: Placement | None = None,
     labels: Volume | None = None,
+    series: Series | None = None,
     largest_ml: float = _LARGEST_ML,
 ) -> Click:
     """Look at a box around a click, once, so that a mask of any tolerance is ready.
@@ -92,6 +94,8 @@ def click(
         clicked, is then not part of the lesion. Not used on a projection, where bones lie one behind the other.
     labels : Volume, optional
         Bone label map of ``placement.labels``; where it names the bone it is used in the place of the skeleton.
+    series : Series, optional
+        Whose volume it is; tells where none of its stations was: the 0 there is no signal and no surroundings.
     largest_ml : float
         A region above this has leaked.
 
@@ -102,9 +106,9 @@ def click(
     Raises
     ------
     LesionmapError
-        If the click lies outside the image, or if nothing bright is there.
+        If the click lies outside the image or where no station was, or if nothing bright is there.
     """
-    box = box_around(volume, seed_lps_mm)
+    box = box_around(volume, seed_lps_mm, series)
     level, here = lesion_level(box)
     found = settle(box, level, here)
     held = None if placement is None or volume.projection else penalty_of(found.region, box, placement, labels)
@@ -112,6 +116,7 @@ def click(
         found = settle(box, found.level, here, held.penalty)
     height = height_of(box.smooth, found.level, found.low)
     joins = _joins(height if held is None else height + held.penalty, here)
+    joins[~box.imaged] = np.inf
     suggested = float(np.sort(joins[np.isfinite(joins)])[: n_filled(found, box)][-1])
     least, leak = _leak(joins, suggested, box, largest_ml)
     tolerance = float(np.clip(min(suggested, _BEFORE * least), *_SUGGESTED))
@@ -123,6 +128,7 @@ def grow(
     seed_lps_mm: ArrayLike,
     *,
     placement: Placement | None = None,
+    series: Series | None = None,
     tolerance: float | None = None,
     largest_ml: float = _LARGEST_ML,
 ) -> Mask:
@@ -135,7 +141,7 @@ def grow(
     """
     if tolerance is not None:
         _check(tolerance)
-    found = click(volume, seed_lps_mm, placement=placement, largest_ml=largest_ml)
+    found = click(volume, seed_lps_mm, placement=placement, series=series, largest_ml=largest_ml)
     if found.leak:
         raise LesionmapError(found.leak)
     return found.mask(tolerance)

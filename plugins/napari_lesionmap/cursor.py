@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionmap.visits import station_of
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.resolve import site_name
 
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
+    from lesionmap.visits import Series
     from napari_lesionmap.stage import Stage
 
-__all__ = ["CursorName", "name_at", "signal_at"]
+__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at", "signal_at"]
+
+NOT_IMAGED = "not imaged"
+"""Said where no station of a joined series was."""
 
 _OVERLAY = "lesionmap_cursor"
 _SIZE_PT = 10
@@ -50,6 +55,11 @@ def signal_at(volume: Volume, lps_mm: XYZ, muscle: float | None) -> str:
         return ""
     value = float(volume.array[tuple(np.rint(volume.grid.voxels(lps_mm)).astype(int))])
     return f"signal {value:.0f}" + (f", {value / muscle:.1f} × muscle" if muscle else "")
+
+
+def imaged_at(series: Series, lps_mm: XYZ) -> bool:
+    """Say whether a place within a Series was imaged; in the gaps between and beside its stations nothing was."""
+    return bool(len(series.stations) < 2 or not series.grid.contains(lps_mm) or station_of(series, lps_mm) >= 0)
 
 
 class CursorName:
@@ -98,22 +108,31 @@ class CursorName:
 
         session = self._stage.session
         reference, volume = session.reference, session.volume
-        self._muscle = reference_mean(reference, volume) if reference is not None and volume is not None else None
+        known = reference is not None and volume is not None
+        self._muscle = reference_mean(reference, volume, session.series) if known else None
 
     def _take(self, placement: Placement) -> None:
         self._ready = placement
 
     def _on_move(self, viewer: Any, event: Any) -> None:
-        if self._ready is None or viewer.dims.ndim < 3:
+        if viewer.dims.ndim < 3:
             return
         if viewer.dims.ndisplay == 3:
-            site = self._stage.bones.site_under(event.position, event.view_direction)
+            site = self._stage.bones.site_under(event.position, event.view_direction) if self._ready else ""
             self._write(site_name(site) if site else "")
-        else:
-            x, y, z = lps_from_world(event.position[-3:]).tolist()
-            volume = self._stage.session.volume
-            signal = signal_at(volume, (x, y, z), self._muscle) if volume is not None else ""
-            self._write("\n".join(words for words in (name_at(self._ready, (x, y, z)), signal) if words))
+            return
+        x, y, z = lps_from_world(event.position[-3:]).tolist()
+        self._write(self._words((x, y, z)))
+
+    def _words(self, lps_mm: XYZ) -> str:
+        session = self._stage.session
+        series, volume = session.series, session.volume
+        if series is None or volume is None:
+            return ""
+        if not imaged_at(series, lps_mm):
+            return NOT_IMAGED
+        name = name_at(self._ready, lps_mm) if self._ready else ""
+        return "\n".join(words for words in (name, signal_at(volume, lps_mm, self._muscle)) if words)
 
     def _slice_changed(self) -> None:
         """Say nothing until the mouse moves: another place is under it."""

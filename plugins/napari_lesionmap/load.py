@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
 from lesionmap.evaluate import patient_facts, place_visit, with_coverage
 from lesionmap.lesions import Extent, Mask
@@ -48,6 +49,7 @@ __all__ = [
     "moved",
     "open_study",
     "open_visit",
+    "paired_series",
     "propose",
     "put_skeleton",
     "read_pixels",
@@ -132,7 +134,7 @@ def import_images(study: Study, paths: Sequence[str], patient: str | None = None
     from lesionmap.intake import take_in
     from lesionmap.read import scan
 
-    found = scan([Path(path) for path in paths])
+    found = scan([Path(path) for path in paths], hashes=True, overlaps=True)
     visits = take_in(study, found, patient=patient)
     refused = [f"{Path(x.path).name}: {x.why}" for x in found.refused]
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
@@ -165,6 +167,15 @@ def main_series(visit: Visit) -> str:
             if series.sequence == sequence:
                 return series.name
     return visit.series[0].name if visit.series else ""
+
+
+def paired_series(visit: Visit, shown_visit: Visit, shown: str) -> str:
+    """Give the name of the Series of a visit that is looked at beside one of another visit; empty: it has none.
+
+    The one that is most like it (``compare.pair_series``); where nothing fits, the one to begin with.
+    """
+    pairs = pair_series(visit, shown_visit)
+    return next((there for there, here in pairs if here == shown), "") or main_series(visit)
 
 
 def open_visit(study: Study, visit: Visit, reader: str) -> OpenedVisit:
@@ -206,7 +217,8 @@ def propose(
     marker = marked(series, volume, seed_lps_mm, placement)
     try:
         bones = bones_of(placement) if placement is not None else None
-        grown = click(volume, _seed(volume, seed_lps_mm), placement=placement, labels=bones)
+        seed = _seed(volume, seed_lps_mm)
+        grown = click(volume, seed, placement=placement, labels=bones, series=series)
         mask = grown.mask(grown.tolerance)
     except LesionmapError as error:
         return replace(marker, words=f"a marker was set, no outline: {error}")
@@ -268,7 +280,10 @@ def remeasured(
     from lesionmap.measure import measure_lesion, reference_mean
 
     before = {lesion.id: lesion for lesion in now.lesion_map.lesions}
-    means = {x.series: reference_mean(x, volumes[x.series]) for x in references if x.series in volumes}
+    series = {one.name: one for one in now.visit.series}
+    means = {
+        x.series: reference_mean(x, volumes[x.series], series.get(x.series)) for x in references if x.series in volumes
+    }
     known = {name: mean for name, mean in means.items() if mean is not None}
     return {
         lesion.id: now.measurements[lesion.id]

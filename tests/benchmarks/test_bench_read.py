@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import SimpleITK
 
 import dicom_files as df
-from lesionmap.read import scan, station_pixels
+from lesionmap.read import pixels, scan, station_pixels
 from lesionmap.read.blend import join
+from lesionmap.read.overlap import Overlaps
+from lesionmap.read.stations import series_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,3 +121,28 @@ def test_join_five_stations(benchmark: Any, whole_body: Path) -> None:
         return total / SimpleITK.Maximum(weight, 1.0)
 
     _beside(benchmark, lambda: join(volumes, series.grid), theirs, "SimpleITK resample and mean")
+
+
+def test_peak_memory_of_a_joined_body(benchmark: Any, whole_body: Path) -> None:
+    """Pixels of five stations read and joined: peak of what Python and numpy hold, per byte of the joined volume."""
+    series = next(one for one in scan([whole_body]).studies[0].series if one.sequence == "STIR")
+    tracemalloc.start()
+    try:
+        volume = pixels(series)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    ratio = peak / volume.array.nbytes
+    benchmark.extra_info.update({"peak_mb": round(peak / 1e6, 1), "ratio_to_pixels": round(ratio, 2)})
+    benchmark.pedantic(lambda: pixels(series), rounds=_ROUNDS, iterations=1)
+    print(f"\n{benchmark.name}: peak {peak / 1e6:.0f} MB, {ratio:.2f} × the pixels")  # noqa: T201
+
+
+def test_overlaps_looked_at(benchmark: Any, whole_body: Path) -> None:
+    """What an import adds to the scan: the overlaps of two sequences of five stations, beside reading all pixels."""
+    plain = scan([whole_body])
+
+    def theirs() -> int:
+        return sum(station_pixels(stack.station).array.size for stack in plain.stacks)
+
+    _beside(benchmark, lambda: series_of(plain.stacks, Overlaps(plain.stacks)), theirs, "all pixels read once")

@@ -15,6 +15,7 @@ from napari_lesionmap.resolve import visit_rows
 from napari_lesionmap.widgets.parts import Chooser, button, cell, fill, heading, hint, page, table
 
 if TYPE_CHECKING:
+    from lesionmap.space import Volume
     from lesionmap.store import Study
     from lesionmap.visits import Patient, Series
     from napari_lesionmap.load import PatientWork
@@ -33,6 +34,8 @@ class VisitsPage:
 
     def __init__(self, desk: Desk, views: SideViews) -> None:
         self._desk, self._views = desk, views
+        self._by_hand: dict[tuple[str, str, str], str] = {}
+        """Patient, visit beside and Series shown → the Series that the reader chose to see beside it."""
         self.widget, layout = page()
         layout.addWidget(heading("Study"))
         layout.addLayout(self._study_row())
@@ -48,6 +51,7 @@ class VisitsPage:
         self.series.currentCellChanged.connect(lambda *_: self._choose_series())
         layout.addWidget(self.series, 2)
         layout.addLayout(self._beside_row())
+        layout.addLayout(self._beside_series_row())
         self._note = hint()
         layout.addWidget(self._note)
         desk.session.patients_changed.connect(self.show)
@@ -82,6 +86,16 @@ class VisitsPage:
         self.beside.currentIndexChanged.connect(lambda _i: self._show_beside())
         row.addWidget(self.beside_on)
         row.addWidget(self.beside, 1)
+        return row
+
+    def _beside_series_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Its series"))
+        self.beside_series = Chooser()
+        self.beside_series.setAccessibleName("series of the visit beside")
+        self.beside_series.setToolTip("The series most like the one that is shown; another one may be chosen")
+        self.beside_series.currentIndexChanged.connect(lambda _i: self._choose_beside_series())
+        row.addWidget(self.beside_series, 1)
         return row
 
     # ---- opening ---------------------------------------------------------------------------------------------------
@@ -199,14 +213,37 @@ class VisitsPage:
         now, at_hand = session.now, session.volumes.get((session.key, name))
         if now is None:
             return
+
+        def show(volume: Volume) -> None:
+            session.show_series(name, volume)
+            self._show_beside()
+
         if at_hand is not None:
-            session.show_series(name, at_hand)
+            show(at_hand)
         else:
-            self._desk.run(
-                f"reading {name}",
-                lambda: load.read_pixels(now.visit, [name])[name],
-                lambda volume: session.show_series(name, volume),
-            )
+            self._desk.run(f"reading {name}", lambda: load.read_pixels(now.visit, [name])[name], show)
+
+    def _choose_beside_series(self) -> None:
+        name, at = self.beside_series.chosen(), self._beside_place()
+        if name and at is not None:
+            self._by_hand[at] = name
+            self._show_beside()
+
+    def _beside_place(self) -> tuple[str, str, str] | None:
+        session = self._desk.session
+        key = self.beside.chosen()
+        return (session.work.patient.id, key, session.shown) if session.work and key else None
+
+    def _beside_name(self) -> str:
+        """Name of the Series to show of the visit beside: chosen by hand, else paired; empty: it has no images."""
+        session, at = self._desk.session, self._beside_place()
+        if at is None or session.work is None or session.now is None:
+            return ""
+        visit = session.work.visit(at[1]).visit
+        chosen = self._by_hand.get(at, "")
+        if any(series.name == chosen for series in visit.series):
+            return chosen
+        return load.paired_series(visit, session.now.visit, session.shown)
 
     def toggle_beside(self) -> None:
         """Show the visit that is chosen beside, or show this one only."""
@@ -218,23 +255,20 @@ class VisitsPage:
     def _show_beside(self) -> None:
         session = self._desk.session
         key = self.beside.chosen() if self.beside_on.isChecked() else ""
-        if key == self._views.prior.key or session.work is None:
+        if session.work is None:
             return
         if not key:
             self._views.hide_earlier()
             return
-        visit = session.work.visit(key).visit
-        shown = session.series
-        same = [s.name for s in visit.series if shown is not None and s.sequence == shown.sequence]
-        name = same[0] if same else load.main_series(visit)
+        name, visit = self._beside_name(), session.work.visit(key).visit
         if not name:
             self._desk.say(f"visit {key} has no images to show", error=True)
-            return
-        self._desk.run(
-            f"reading visit {key}",
-            lambda: load.read_pixels(visit, [name])[name],
-            lambda volume: self._views.show_earlier(key, name, volume),
-        )
+        elif (key, name) != (self._views.prior.key, self._views.prior.shown):
+            self._desk.run(
+                f"reading visit {key}",
+                lambda: load.read_pixels(visit, [name])[name],
+                lambda volume: self._views.show_earlier(key, name, volume),
+            )
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 
@@ -272,8 +306,12 @@ class VisitsPage:
         self.beside_on.blockSignals(True)
         self.beside_on.setChecked(bool(self._views.prior.key))
         self.beside_on.blockSignals(False)
+        there = next((x for x in others if x.key == chosen), None)
+        series = [(x.name, x.name) for x in there.series] if there is not None else []
+        self.beside_series.offer(series, self._views.prior.shown or self._beside_name())
         for widget in (self.beside_on, self.beside):
             widget.setEnabled(bool(session.key and others))
+        self.beside_series.setEnabled(bool(session.key and series))
 
 
 def _key(made: Any) -> str:
