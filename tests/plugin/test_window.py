@@ -195,7 +195,7 @@ def show_the_earlier_visit_beside(driver: Driver) -> None:
     dock = driver.dock
     driver.page("Visits")
     driver.click(dock.visits.beside_on, QPoint(8, dock.visits.beside_on.height() // 2))
-    driver.wait(lambda: dock.desk.session.beside == EARLIER, "the earlier visit beside")
+    driver.wait(lambda: dock.views.prior.key == EARLIER, "the earlier visit beside")
     driver.idle()
     driver.shot("07_beside")
 
