@@ -51,12 +51,14 @@ _DAYS = {"D": 365.25, "W": 52.1775, "M": 12.0, "Y": 1.0}
 
 
 def broken() -> tuple[type[Exception], ...]:
-    """List what pydicom, nibabel and their decoders raise for bytes that are not what they should be."""
+    """List what pydicom, highdicom, nibabel and their decoders raise for bytes that are not what they should be."""
+    import sqlite3
+
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     return (
         *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError),
-        *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
+        *(RecursionError, RuntimeError, TypeError, ValueError, sqlite3.Error, struct.error, zlib.error),
         *(BytesLengthException, InvalidDicomError),
     )
 
