@@ -26,6 +26,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -96,7 +97,7 @@ def _slices(change: Callable[[FileDataset], object] | None = None, **tags: Any) 
 def _syntax(uid: str) -> Callable[[FileDataset], None]:
     def change(ds: FileDataset) -> None:
         ds["PixelData"].VR = "OW"
-        ds.file_meta.TransferSyntaxUID = uid
+        ds.file_meta.TransferSyntaxUID = UID(uid)
 
     return change
 
@@ -148,7 +149,7 @@ def _enhanced() -> dict[str, bytes]:
         )
         for k, one in enumerate(datasets)
     ]
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.4.1")
     ds.NumberOfFrames = len(datasets)
     ds.PixelData = b"".join(one.PixelData for one in datasets)
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
@@ -170,7 +171,7 @@ def _planar(uid: str = "") -> dict[str, bytes]:
     encoded = [next(generate_frames(one.PixelData, number_of_frames=1)) for one in single]
     ds.PixelData = encapsulate(encoded, fragments_per_frame=2, has_bot=True)
     ds["PixelData"].is_undefined_length = True
-    ds.file_meta.TransferSyntaxUID = uid
+    ds.file_meta.TransferSyntaxUID = UID(uid)
     return {"nm": _bytes_of(ds)}
 
 

@@ -55,7 +55,7 @@ def _worker(kind: str, first: int, last: int) -> tuple[list[str], int]:
     command = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py")), kind, str(first), str(last)]
     folders = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
-    seconds = _SILENCE_S + (last - first) * 0.5
+    seconds = _SILENCE_S + (last - first) * 3
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
             out = process.communicate(timeout=seconds)[0]

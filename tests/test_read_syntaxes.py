@@ -17,6 +17,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
     JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -51,13 +52,14 @@ def _picture(bits: int, *, signed: bool, shape: tuple[int, int, int] = _SHAPE) -
     values = np.clip(np.rint(ramp * most + rng.normal(0, most / 90, shape)), 0, most).astype(np.int64)
     values[0, 0, 0], values[-1, -1, -1] = 0, most
     kind = f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}"
-    return (values - (1 << (bits - 1) if signed else 0)).astype(kind)
+    return np.asarray((values - (1 << (bits - 1) if signed else 0)).astype(kind))
 
 
 def _write(
     folder: Path, array: NDArray[Any], bits: int, change: Callable[[FileDataset], object] | None = None, **tags: Any
 ) -> list[Path]:
-    volume = Volume(array, df.grid(_SHAPE if array.shape == _SHAPE else array.shape))  # type: ignore[arg-type]
+    columns, rows, slices = array.shape
+    volume = Volume(array, df.grid((columns, rows, slices)))
     return df.write_series(folder, volume, change=change, **{"BitsStored": bits, "HighBit": bits - 1, **tags})
 
 
@@ -82,13 +84,13 @@ def _raw(syntax: str) -> Callable[[FileDataset], None]:
             ds.PixelData = np.frombuffer(ds.PixelData, f"<u{size}").astype(f">u{size}").tobytes()
             ds.set_original_encoding(is_implicit_vr=False, is_little_endian=False, character_encoding="iso8859")
         ds.PixelData += b"\0" * (len(ds.PixelData) % 2)
-        ds.file_meta.TransferSyntaxUID = syntax
+        ds.file_meta.TransferSyntaxUID = UID(syntax)
 
     return change
 
 
 def _compressed(syntax: str, **options: Any) -> Callable[[FileDataset], None]:
-    return lambda ds: ds.compress(syntax, generate_instance_uid=False, encoding_plugin=_ENCODER[syntax], **options)
+    return lambda ds: ds.compress(syntax, generate_instance_uid=False, encoding_plugin=_ENCODER[UID(syntax)], **options)
 
 
 _ENCODER = {
@@ -211,7 +213,7 @@ def test_frames_in_fragments(tmp_path: Path, syntax: str, pieces: int, has_bot: 
     ds = dcmread(path)
     ds.PixelData = encapsulate(encoded, fragments_per_frame=pieces, has_bot=has_bot)
     ds["PixelData"].is_undefined_length = True
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.save_as(path, enforce_file_format=True)
     found = scan([path])
     assert [stack.frame for stack in found.stacks] == [1, 2, 3, 4, 5]
@@ -247,7 +249,11 @@ def test_inverted_grey_values_and_padding_are_kept_as_stored(tmp_path: Path) -> 
 
 def test_a_table_of_grey_values_is_refused_and_an_empty_one_is_none(tmp_path: Path) -> None:
     table = Dataset()
-    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [4, 0, 16], "US", np.uint16([7, 5, 3, 1]).tobytes()
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = (
+        [4, 0, 16],
+        "US",
+        np.array([7, 5, 3, 1], np.uint16).tobytes(),
+    )
     truth = _picture(12, signed=False)
     _write(tmp_path / "a", truth, 12, ModalityLUTSequence=Items([table]))
     found = scan([tmp_path / "a"])
@@ -260,7 +266,7 @@ def test_a_table_of_grey_values_is_refused_and_an_empty_one_is_none(tmp_path: Pa
 def test_a_transfer_syntax_that_is_not_read_is_named(tmp_path: Path) -> None:
     def movie(ds: FileDataset) -> None:
         ds.compress(JPEG2000Lossless)
-        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+        ds.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.102")
 
     _write(tmp_path, _picture(8, signed=False), 8, movie)
     assert (
@@ -301,7 +307,7 @@ def test_a_header_that_does_not_fit_its_compressed_pixels(tmp_path: Path, syntax
 
 
 @pytest.mark.parametrize("wrong", [{"Columns": 36}, {"Rows": 50}, {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}])
-def test_a_header_that_does_not_fit_its_raw_pixels(tmp_path: Path, wrong: dict[str, int]) -> None:
+def test_a_header_that_does_not_fit_its_raw_pixels(tmp_path: Path, wrong: dict[str, Any]) -> None:
     _write(tmp_path, _picture(12, signed=False), 12, **wrong)
     why = {refused.why for refused in scan([tmp_path]).refused}
     assert all("the header does not fit its pixels" in word and "3,774 came" in word for word in why)

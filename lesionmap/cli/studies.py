@@ -1,5 +1,6 @@
 """``import``, ``visit``, ``list``, ``view``: what a study holds."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
@@ -161,8 +162,14 @@ def _tell(done: _Imported) -> None:
 
 
 def _tell_refused(refused: "Sequence[Refused]") -> None:
+    """Tell each reason once, with the file, or with the number of files and the folder that they share."""
+    paths: dict[str, list[str]] = {}
     for x in refused:
-        typer.echo(f"refused {x.path}: {x.why}", err=True)
+        paths.setdefault(x.why, []).append(x.path)
+    for why, same in paths.items():
+        folder = os.path.commonpath([Path(path).absolute().parent for path in same])
+        where = same[0] if len(same) == 1 else f"{len(same)} files in {folder}"
+        typer.echo(f"refused {where}: {why}", err=True)
 
 
 def _tell_scan(found: "Scan") -> None:

@@ -10,6 +10,7 @@ import io
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from lesionmap.read.header import Header
 
-__all__ = ["BATCH", "READABLE", "checked_stream", "decoded_frames", "in_batches", "only_stored_bits"]
+__all__ = ["BATCH", "READABLE", "checked_stream", "decoded_frames", "in_batches", "keeps_waiting", "only_stored_bits"]
 
 BATCH = 32
 """Frames that one call decodes at the most: GDCM's process is started once for them."""
@@ -89,6 +90,11 @@ def checked_stream(data: bytes, header: Header) -> Stream:
 def in_batches(header: Header) -> bool:
     """Say whether many frames had better be decoded at once, because a process is started for them."""
     return header.syntax in _JPEG_LOSSLESS or (header.syntax in _JPEG_8_BIT and header.bits > 8)
+
+
+def keeps_waiting(header: Header) -> bool:
+    """Say whether the decoder keeps other Python threads waiting, so that they are of no use."""
+    return header.syntax == _RLE
 
 
 def decoded_frames(frames: Sequence[bytes], header: Header) -> Iterator[NDArray[Any]]:
@@ -153,10 +159,12 @@ def _signed(values: NDArray[Any], stream: Stream, header: Header) -> NDArray[Any
 
 
 def _rle(data: bytes, header: Header) -> NDArray[Any]:
-    from rle.utils import decode_frame
+    from rle.utils import decode_pixel_data
 
     with _PanicIsError():
-        decoded = decode_frame(data, header.rows * header.columns, header.bits, "<")
+        decoded = decode_pixel_data(
+            data, version=2, rows=header.rows, columns=header.columns, bits_allocated=header.bits
+        )
     kind = np.dtype(f"<{'i' if header.signed else 'u'}{header.bits // 8}")
     return np.frombuffer(decoded, kind).reshape(header.rows, header.columns)
 
@@ -179,10 +187,8 @@ def _charls() -> Callable[..., int] | None:
     """Give the C function of CharLS; None where a build hides it."""
     import ctypes
 
-    import _CharLS
-
     try:
-        decode: Callable[..., int] = ctypes.CDLL(_CharLS.__file__).JpegLsDecode
+        decode: Callable[..., int] = ctypes.CDLL(import_module("_CharLS").__file__).JpegLsDecode
     except (AttributeError, OSError):
         return None
     return decode
@@ -195,13 +201,11 @@ def _jpeg_ls(data: bytes, stream: Stream) -> NDArray[Any]:
     """
     import ctypes
 
-    import _CharLS
-
     data += _END_OF_IMAGE
     array = np.empty((stream.rows, stream.columns), np.uint8 if stream.bits <= 8 else np.uint16)
     decode = _charls()
     if decode is None:
-        return np.frombuffer(_CharLS.decode_from_buffer(data), array.dtype).reshape(array.shape)
+        return np.frombuffer(import_module("_CharLS").decode_from_buffer(data), array.dtype).reshape(array.shape)
     parameters, message = ctypes.create_string_buffer(512), ctypes.create_string_buffer(256)
     target, size = array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t
     failed = decode(target, size(array.nbytes), data, size(len(data)), parameters, message)

@@ -19,7 +19,7 @@ from lesionmap.read.files import unpacked
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-__all__ = ["DEFLATED", "Flat", "flat_elements", "inflated"]
+__all__ = ["DEFLATED", "PIXEL_TAGS", "Flat", "flat_elements", "inflated", "is_blank"]
 
 _EXPLICIT = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT = struct.Struct("<HHI").unpack_from
@@ -27,7 +27,7 @@ _LONG = struct.Struct("<I").unpack_from
 _LONG_VR = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 _SHORT_VR = frozenset(bytes(vr) for vr in zip(*[iter(b"AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS")] * 2, strict=True))
 _UNDEFINED = 0xFFFFFFFF
-_PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SYNTAX = 0x00020010
 _IMPLICIT_SYNTAX = "1.2.840.10008.1.2"
@@ -134,7 +134,7 @@ def _walk(data: bytes | mmap.mmap, wanted: Container[int]) -> Flat | None:
     previous = 0
     while True:
         tag, length, start = read(data, position)
-        if tag in _PIXELS:
+        if tag in PIXEL_TAGS:
             return Flat(values, syntax, position)
         if tag <= previous:
             return None
@@ -155,6 +155,20 @@ def _meta(data: bytes | mmap.mmap) -> tuple[str, int]:
             syntax = data[start : start + length].decode("ascii").strip(" \0")
         position = start + length
     return syntax, position
+
+
+def is_blank(file: BinaryIO) -> bool:
+    """Say whether zeros stand where the elements of a file should begin, as a broken copy leaves them; rewinds it."""
+    file.seek(0)
+    head = file.read(_META_MOST)
+    file.seek(0)
+    if head[128:132] != b"DICM":
+        return False
+    try:
+        _, position = _meta(head)
+    except (_UnusualError, struct.error, ValueError):
+        position = 144 + int.from_bytes(head[140:144], "little")  # File Meta Information Group Length
+    return head[position : position + 8] == bytes(8)
 
 
 def _explicit(data: bytes | mmap.mmap, position: int) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ import os
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
@@ -28,6 +29,8 @@ FileKind = Literal["dicom", "nifti", "damaged", "other"]
 _INSIDE = "!/"
 _MOST_BYTES = 1 << 28
 """Bytes that one packed image may unpack to: it is held in memory whole. Larger ones are read unpacked."""
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+"""Magic, and the lengths of the name and of the extra field behind it (APPNOTE 4.3.7)."""
 _BAD_ARCHIVE = (
     *(OSError, LookupError, RuntimeError, NotImplementedError, ValueError, EOFError, OverflowError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -70,8 +73,9 @@ def _file_or_members(path: str) -> Iterator[str]:
         yield path
         return
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+        state = Path(path).stat()
+        listed = _directory(path, state.st_mtime_ns, state.st_size)
+        members = sorted(info.filename for info in listed.values() if not info.is_dir())
     except _BAD_ARCHIVE as error:
         raise LesionmapError(f"a zip archive was expected at {path}, it cannot be opened; send it again") from error
     for member in members:
@@ -107,13 +111,27 @@ def open_file(path: str) -> BinaryIO:
 
 def _open_member(path: str) -> BinaryIO:
     archive_path, _, member = path.partition(_INSIDE)
-    with zipfile.ZipFile(archive_path) as archive:
-        info = archive.getinfo(member)
+    with Path(archive_path).open("rb") as archive:
+        state = os.fstat(archive.fileno())
+        info = _directory(archive_path, state.st_mtime_ns, state.st_size)[member]
         if info.file_size > _MOST_BYTES or info.file_size > _MOST_RATIO * max(info.compress_size, 1 << 16):
             raise LesionmapError(
                 f"{path} would unpack to {info.file_size:,} bytes in memory, more than an image has; unzip it"
             )
-        return io.BytesIO(archive.read(info))
+        archive.seek(info.header_offset)
+        magic, name, extra = _LOCAL_HEADER.unpack(archive.read(_LOCAL_HEADER.size))
+        if magic != b"PK\3\4":
+            raise zipfile.BadZipFile
+        archive.seek(name + extra, os.SEEK_CUR)
+        with zipfile.ZipExtFile(archive, "r", info) as packed:
+            return io.BytesIO(packed.read())
+
+
+@lru_cache(maxsize=1)
+def _directory(path: str, _changed_ns: int, _size: int) -> dict[str, zipfile.ZipInfo]:
+    """List an archive's members; once for all of them, because that takes as long as there are members."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.NameToInfo.copy()
 
 
 class Unpacker(Protocol):

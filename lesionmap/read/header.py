@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, BinaryIO
 
 from lesionmap.errors import LesionmapError
-from lesionmap.read.elements import DEFLATED, flat_elements, inflated
+from lesionmap.read.elements import DEFLATED, PIXEL_TAGS, flat_elements, inflated, is_blank
 from lesionmap.read.fragments import DamagedError, check_fragments
 from lesionmap.read.tags import Tags, integer, number, text
 
@@ -46,16 +46,20 @@ _SOP_CLASS = 0x00080016
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
 _NATIVE = (_IMPLICIT, "1.2.840.10008.1.2.1", _BIG_ENDIAN)
+_MOST_ELEMENTS = 20_000
+"""Of a header, those in sequences not counted; a file whose rest is zeros has millions."""
 _DAYS = {"D": 365.25, "W": 52.1775, "M": 12.0, "Y": 1.0}
 
 
 def broken() -> tuple[type[Exception], ...]:
-    """List what pydicom, nibabel and their decoders raise for bytes that are not what they should be."""
+    """List what pydicom, highdicom, nibabel and their decoders raise for bytes that are not what they should be."""
+    import sqlite3
+
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     return (
         *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError),
-        *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
+        *(RecursionError, RuntimeError, TypeError, ValueError, sqlite3.Error, struct.error, zlib.error),
         *(BytesLengthException, InvalidDicomError),
     )
 
@@ -153,7 +157,6 @@ def read_header(path: str, file: BinaryIO) -> Header:
         if flat is not None:
             header = _header(path, plain, Tags(flat.values), flat.syntax, flat.pixels)
         else:
-            plain.seek(0)
             header = _by_pydicom(path, plain)
         return header if plain is file else replace(header, syntax=DEFLATED)
     except LesionmapError:
@@ -165,9 +168,18 @@ def read_header(path: str, file: BinaryIO) -> Header:
 
 
 def _by_pydicom(path: str, file: BinaryIO) -> Header:
-    from pydicom import dcmread
+    from pydicom.filereader import read_partial
 
-    dataset = dcmread(file, stop_before_pixels=True, specific_tags=sorted(_TAGS), force=True)
+    if is_blank(file):
+        raise LesionmapError("a DICOM image was expected, zeros stand where its header should be; send it again")
+    elements = iter(range(_MOST_ELEMENTS))
+
+    def at_pixels(tag: int, _vr: str | None, _length: int) -> bool:
+        if next(elements, None) is None:
+            raise ValueError("more elements than a header has")
+        return int(tag) in PIXEL_TAGS
+
+    dataset = read_partial(file, at_pixels, specific_tags=sorted(_TAGS), force=True)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "") or _guessed_syntax(dataset)
     tags = Tags.of(dataset)
     stored_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", "") or "")
@@ -219,7 +231,7 @@ def _with_offset(header: Header, file: BinaryIO, start: int) -> Header:
     begin = file.read(12)
     size = file.seek(0, os.SEEK_END)
     tag, length, offset = _element(begin, start, header)
-    if tag not in (0x7FE00010, 0x7FE00008, 0x7FE00009):
+    if tag not in PIXEL_TAGS:
         raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
     if length == 0xFFFFFFFF:
         check_fragments(file, offset, header.frames, header.series_uid)

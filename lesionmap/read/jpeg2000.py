@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,10 +52,8 @@ class _Image(ctypes.Structure):
 @cache
 def _library() -> ctypes.CDLL | None:
     """Open OpenJPEG; None where it hides its functions."""
-    import _openjpeg
-
     try:
-        library = ctypes.CDLL(_openjpeg.__file__)
+        library = ctypes.CDLL(import_module("_openjpeg").__file__)
         for name in ("opj_create_decompress", "opj_stream_create"):
             getattr(library, name).restype = ctypes.c_void_p
     except (AttributeError, OSError):
@@ -82,7 +81,7 @@ def decoded_jpeg_2000(data: bytes) -> NDArray[Any]:
     """
     library = _library()
     if library is None:
-        from openjpeg import decode
+        from openjpeg.utils import decode
 
         return np.asarray(decode(data))
     codec = ctypes.c_void_p(library.opj_create_decompress(_CODESTREAM if data[:1] == b"\xff" else _JP2))

@@ -203,7 +203,7 @@ def _check_end(stream: BinaryIO, image: Nifti1Image) -> None:
     OSError, EOFError, zlib.error
         If the sum is wrong or missing.
     """
-    if not isinstance(stream, gzip.GzipFile):
+    if not hasattr(stream, "mtime"):  # a GzipFile has one
         return
     left = _needed(image) - stream.tell() + _TAIL_BYTES
     while left > 0 and (block := stream.read(min(left, 1 << 20))):

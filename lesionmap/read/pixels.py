@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read import header as hd
-from lesionmap.read.decoders import BATCH, checked_stream, decoded_frames, in_batches, only_stored_bits
+from lesionmap.read.decoders import BATCH, checked_stream, decoded_frames, in_batches, keeps_waiting, only_stored_bits
 from lesionmap.read.elements import inflated
 from lesionmap.read.enhanced import is_enhanced
 from lesionmap.read.files import open_file
@@ -169,9 +169,14 @@ def _decode_all(frames: Iterable[_Frame]) -> list[tuple[float, float]]:
     """Decode frames into their targets, in threads that begin while the next frames are looked for."""
     scales: list[tuple[float, float]] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        turns = [pool.submit(_decode, turn) for turn in _turns(frames, scales)]
-        for turn in turns:
-            turn.result()
+        running = []
+        for turn in _turns(frames, scales):
+            if keeps_waiting(turn[0].header):
+                _decode(turn)
+            else:
+                running.append(pool.submit(_decode, turn))
+        for one in running:
+            one.result()
     return scales
 
 

@@ -108,8 +108,9 @@ class CursorName:
 
         session = self._stage.session
         reference, volume = session.reference, session.volume
-        known = reference is not None and volume is not None
-        self._muscle = reference_mean(reference, volume, session.series) if known else None
+        self._muscle = None
+        if reference is not None and volume is not None:
+            self._muscle = reference_mean(reference, volume, session.series)
 
     def _take(self, placement: Placement) -> None:
         self._ready = placement
