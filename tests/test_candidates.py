@@ -53,7 +53,7 @@ def test_a_lesion_is_listed_first_with_its_site_and_reason(where: str, site: str
     assert 0 < first.score <= 1
     assert [x.score for x in others] == sorted((x.score for x in others), reverse=True)
     assert len(others) <= 1
-    assert not isinstance(first, Lesion)
+    assert type(first) is not Lesion
 
 
 @pytest.mark.parametrize("where", ["knee", "back"])
