@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+import pytest
 from scipy.ndimage import zoom
 
 from lesionmap import skeleton
@@ -101,6 +102,7 @@ def told(who: Who, case: Case) -> tuple[int, int, str]:
     return found, len(false), f"{line}; missed: {', '.join(missed) or 'none'}; false: {', '.join(false) or 'none'}"
 
 
+@pytest.mark.timeout(3600)
 def test_candidates(tell: Tell) -> None:
     rows = []
     for who in WHOS:

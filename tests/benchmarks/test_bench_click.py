@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+import pytest
 
 from lesionmap import skeleton
 from lesionmap.phantom import body, jittered
@@ -52,6 +53,7 @@ def overlaps(who: Who, n: int) -> list[tuple[float, float, float, float]]:
     return found
 
 
+@pytest.mark.timeout(3600)
 def test_overlap_with_the_truth(tell: Tell) -> None:
     rows = np.array([row for who in WHOS for row in overlaps(who, 9)])
     lines = [
