@@ -226,6 +226,14 @@ def test_slope_and_intercept_are_applied_and_whole_numbers_stay_whole(tmp_path: 
     assert found in (slopes, {round(s, 3) for s in slopes})
 
 
+@pytest.mark.parametrize(("slope", "intercept"), [("0", "0"), ("nan", "0"), ("1", "inf"), ("1e38", "0")])
+def test_a_slope_that_makes_nothing_of_the_values_is_refused(tmp_path: Path, slope: str, intercept: str) -> None:
+    (path,) = df.write_series(tmp_path, df.noise(df.grid((5, 7, 1))), RescaleSlope="7777", RescaleIntercept="8888")
+    whole = path.read_bytes().replace(b"7777", slope.ljust(4).encode()).replace(b"8888", intercept.ljust(4).encode())
+    path.write_bytes(whole)
+    assert "a slope and an intercept of the grey values were expected" in scan([tmp_path]).refused[0].why
+
+
 def test_sides_of_a_coronal_image(tmp_path: Path) -> None:
     original = df.noise(df.grid((9, 5, 3)))
     original.array[...] = 0

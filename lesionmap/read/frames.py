@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "check_image", "classic_frame", "contrast_of", "marks_of", "placed", "rescale", "thickness"]
 
 _READ = ("MR", "CT", "PT", "NM")
+_MOST_SCALE = 1e30
+"""Slopes and intercepts beyond it are no numbers, or make none."""
 _GE_PARTS = ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY")
 
 
@@ -179,9 +181,21 @@ def thickness(tags: Tags) -> float | None:
 
 
 def rescale(tags: Tags) -> tuple[float, float]:
-    """Slope and intercept of the stored values."""
+    """Slope and intercept of the stored values; 1 and 0 where none are written.
+
+    Raises
+    ------
+    LesionmapError
+        If they would make nothing, or no numbers, of the values.
+    """
     slope, intercept = tg.number(tags, 0x00281053), tg.number(tags, 0x00281052)
-    return slope or 1.0, intercept or 0.0
+    slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
+    if not (0 < abs(slope) < _MOST_SCALE and abs(intercept) < _MOST_SCALE):
+        raise LesionmapError(
+            f"a slope and an intercept of the grey values were expected, {slope:g} and {intercept:g} came; "
+            "export the image again"
+        )
+    return slope, intercept
 
 
 def _kind(tags: Tags) -> tuple[str, ...]:
