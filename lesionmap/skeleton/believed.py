@@ -33,8 +33,9 @@ _FARTHEST = 2.0  # standard deviations of placing: a landmark that was set farth
 _MEDIAN = 0.6745  # of the absolute value of a standard normal number
 # Within a rigid piece, beside the lengths from each landmark to the one that it hangs on.
 _RIGID = (
-    ("asis", "hip"), ("asis", "pubis"), ("hip", "pubis"), ("ischium", "pubis"), ("ischium", "asis"), ("hip", "si_joint"),
-    ("heel", "toe2"), ("mandible_angle", "chin"), ("mandible_angle", "vertex"), ("ac_joint", "sternal_notch"),
+    ("asis", "hip"), ("asis", "pubis"), ("hip", "pubis"), ("ischium", "pubis"), ("ischium", "asis"),
+    ("hip", "si_joint"), ("heel", "toe2"), ("mandible_angle", "chin"), ("mandible_angle", "vertex"),
+    ("ac_joint", "sternal_notch"),
 )  # fmt: skip
 
 
