@@ -36,6 +36,7 @@ _WHOLE = {
 }  # fmt: skip
 _PARTS = (("metaphysis", 0.60), ("epiphysis", 0.25), ("diaphysis", 0.15))
 _SIDES = ("left", "right")
+_NEAR_MM = 480.0  # lengths up to that of a thigh
 _JOINTS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 
 
@@ -138,7 +139,8 @@ def predictors(marks: dict[str, Array], who: Child, side: str) -> Array:
     model = growth.landmark_model(who.age_y, who.sex, growth.stature_for_age(who.age_y, who.sex))
     names = [name for name in skeleton.landmarks() if not name.endswith("_right")]
     own = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    rows = [(a, b) for a, b in own if np.linalg.norm(model[a] - model[b]) < 480]
+    reference = growth.reference_landmarks()
+    rows = [(a, b) for a, b in own if np.linalg.norm(reference[a] - reference[b]) < _NEAR_MM]
     rows += [(side_of(a, "right"), side_of(b, "right")) for a, b in rows]
     seen = [(side_of(a, side), side_of(b, side)) for a, b in rows]
     found = [np.linalg.norm(marks[a] - marks[b]) - np.linalg.norm(model[a] - model[b]) for a, b in seen]

@@ -133,10 +133,7 @@ def test_segments_and_the_best_that_landmarks_can_tell(
     right_of = {name: np.array(of) for name, of in rows.items()}
     tell(
         f"right bone, segment and side, landmarks off by {mm:.1f} mm on each axis: {len(clear)} lesions",
-        [
-            f"{name:<22}{np.mean(of):8.3f}   clear-cut {np.mean(np.array(of)[clear_cut]):.3f}"
-            for name, of in rows.items()
-        ],
+        [f"{name:<22}{of.mean():8.3f}   clear-cut {of[clear_cut].mean():.3f}" for name, of in right_of.items()],
     )
     assert np.mean(rows["true limits"]) > np.mean(rows["atlas"]) - 0.01
     assert np.mean(rows["atlas"]) > 0.85
