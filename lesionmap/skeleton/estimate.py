@@ -167,7 +167,7 @@ def _most_sides_right(first: Array, given: Array, names: list[str]) -> Array:
 class _Fit:
     """One search for the most probable body."""
 
-    def __init__(self, body: joints.Sized, given: Given, stature: tuple[float, float]) -> None:
+    def __init__(self, body: joints.Sized, given: Given, stature: tuple[float, float], placing_mm: float) -> None:
         self.tree, self.body = joints.tree(), body
         self.seen = np.array([i for i, name in enumerate(self.tree.names) if name in given], dtype=np.intp)
         self.target = np.array([given[self.tree.names[i]] for i in self.seen])
@@ -178,7 +178,7 @@ class _Fit:
         rest = joints.at_rest(body)
         self.first, self.mirrored = _first_turn(rest, self.target, self.seen)
         self.origin = self.target.mean(axis=0) - self.first @ rest[self.seen].mean(axis=0)
-        noise = body.own[np.ix_(self.seen, self.seen)] + PLACING_MM**2 * np.eye(len(self.seen))
+        noise = body.own[np.ix_(self.seen, self.seen)] + placing_mm**2 * np.eye(len(self.seen))
         # Of each coordinate: x, y and z err apart from one another.
         self.precision = np.asarray(np.linalg.inv(noise), dtype=np.float64)
 
@@ -282,7 +282,15 @@ def _surprise(inverse: Array, gap: Array) -> tuple[Array, Array]:
     return apart, np.asarray(np.sqrt(np.maximum(np.einsum("ni,ni->n", apart, pull), 0.0)), dtype=np.float64)
 
 
-def estimate(given: Given, scale: Scale, age_y: float | None, sex: Sex | None, stature_cm: float | None) -> Estimate:
+def estimate(
+    given: Given,
+    scale: Scale,
+    age_y: float | None,
+    sex: Sex | None,
+    stature_cm: float | None,
+    *,
+    placing_mm: float = PLACING_MM,
+) -> Estimate:
     """Estimate all landmarks of a body from those given.
 
     Parameters
@@ -293,10 +301,12 @@ def estimate(given: Given, scale: Scale, age_y: float | None, sex: Sex | None, s
         Of the same landmarks and child.
     age_y, sex, stature_cm : optional
         What is known of the child.
+    placing_mm : float
+        Standard deviation of each coordinate of a given landmark.
     """
     near = float(np.clip(round(scale.likely_cm), 50, 250))
     middle, spread = _known(age_y, sex, stature_cm)
-    fit = _Fit(joints.sized(age_y, sex, near), given, (float(np.log(middle / near)), spread))
+    fit = _Fit(joints.sized(age_y, sex, near), given, (float(np.log(middle / near)), spread), placing_mm)
     return fit.search(near)
 
 

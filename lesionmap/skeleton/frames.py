@@ -9,6 +9,7 @@ import numpy as np
 
 from lesionmap.skeleton import growth
 from lesionmap.skeleton.anatomy import table
+from lesionmap.skeleton.believed import believed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -271,7 +272,7 @@ def carriers(placement: Placement) -> dict[tuple[str, Side], Carrier]:
     """
     reference = growth.reference_landmarks()
     placed = {mark.name for mark in placement.landmarks if mark.placed}
-    body = _held_spine({mark.name: np.array(mark.lps_mm) for mark in placement.landmarks}, reference, placed)
+    body = _held_spine(dict(believed(placement)), reference, placed)
     found: dict[tuple[str, Side], Carrier] = {}
     plate = _thin_plate(body, reference)
     sides: tuple[Side, ...] = ("left", "right", "midline")

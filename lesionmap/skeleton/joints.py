@@ -216,6 +216,17 @@ def _own(name: str, part: str) -> tuple[float, float]:
     return share, least
 
 
+@cache
+def _between_anatomies() -> Array:
+    """Give how far the mean person's offsets differ from those of the reference body, shape (edges, 3), mm in it."""
+    rows = table()["freedom"]["mean_mm"]
+    found = np.zeros((len(tree().names), 3))
+    for i, name in enumerate(tree().names):
+        own = np.array(rows.get(name.removesuffix("_left").removesuffix("_right"), [0.0, 0.0, 0.0]))
+        found[i] = own * [-1.0, 1.0, 1.0] if name.endswith("_right") else own
+    return found
+
+
 @lru_cache(maxsize=64)
 def sized(age_y: float | None, sex: Sex | None, stature_cm: float) -> Sized:
     """Give the offsets of a child; where the age is not known it follows the stature."""
@@ -226,7 +237,7 @@ def sized(age_y: float | None, sex: Sex | None, stature_cm: float) -> Sized:
         model = growth.landmark_model(age, sex, cm)
         rows = [np.zeros(3), *(model[name] - model[parents[name][0]] for name in body.names[1:])]
         models.append(np.array(rows))
-    offsets = (models[0] + models[1]) / 2
+    offsets = (models[0] + models[1]) / 2 + _between_anatomies() * stature_cm / table()["shape"]["stature_cm"]
     spread = np.zeros(len(body.names))
     for i, name in enumerate(body.names[1:], start=1):
         share, least = _own(name, parents[name][1])

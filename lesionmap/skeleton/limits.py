@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.skeleton import anatomy, growth
+from lesionmap.skeleton.believed import believed
 from lesionmap.skeleton.physes import physis_state
 from lesionmap.skeleton.shape import Tube, carriers_of, pose, posed_tubes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lesionmap.skeleton.anatomy import Side
@@ -100,7 +103,7 @@ def axis_of(bone: str, side: str, placement: Placement) -> Axis:
 def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
     shaft = _shaft(bone, side, placement)
     ends = shaft.nodes[[0, -1]]
-    start = np.array(placement.positions()[_proximal_mark(bone, side)])
+    start = believed(placement)[_proximal_mark(bone, side)]
     if np.linalg.norm(ends[0] - start) > np.linalg.norm(ends[1] - start):
         ends = ends[::-1]
     direction = _unit(ends[1] - ends[0])
@@ -116,7 +119,7 @@ def _axis_of(bone: str, side: str, placement: Placement) -> Axis:
         upwards = -_across_unit(direction, head.normal)
         joints[0] = float((head.point + head.radius_mm * upwards - ends[0]) @ direction)
     if bone in _AT_KNEE:
-        knee = np.array(placement.positions()[f"knee_{side}"])
+        knee = believed(placement)[f"knee_{side}"]
         joints[_AT_KNEE[bone]] = float((knee - ends[0]) @ direction)
     fractions = _along(bone, (joints - low) / (high - low), high - low, placement)
     return Axis(ends[0] + low * direction, direction, high - low, fractions)
@@ -196,7 +199,7 @@ def _across(bone: str, side: str, placement: Placement) -> tuple[Limit, ...]:
 def _neck(side: str, placement: Placement) -> tuple[Array, Array, float]:
     """Give the head's centre, the neck's root and the head's radius in mm."""
     neck = next(tube for tube in _tubes("femur", side, placement) if tube.segment == "neck")
-    hip = np.array(placement.positions()[f"hip_{side}"])
+    hip = believed(placement)[f"hip_{side}"]
     ends = (0, -1) if np.linalg.norm(neck.nodes[0] - hip) < np.linalg.norm(neck.nodes[-1] - hip) else (-1, 0)
     return hip, neck.nodes[ends[1]], float(np.linalg.norm(neck.wide[ends[0]]))
 
@@ -271,14 +274,14 @@ def _sacrum(side: str, placement: Placement) -> tuple[Limit, ...]:
 
 def _ilium(side: str, placement: Placement) -> tuple[Limit, ...]:
     """Part the ilium by distance to its two joints."""
-    marks, reference = placement.positions(), growth.reference_landmarks()
+    marks, reference = believed(placement), growth.reference_landmarks()
 
-    def breadth(points: dict[str, Array] | dict[str, tuple[float, float, float]]) -> float:
+    def breadth(points: Mapping[str, Array]) -> float:
         return float(np.linalg.norm(np.subtract(points["asis_left"], points["asis_right"])))
 
     size, found = breadth(marks) / breadth(reference), []
     for segment, mark, reach in (("acetabular", "hip", _ACETABULAR_MM), ("sacroiliac", "si_joint", _SACROILIAC_MM)):
-        centre, up = np.array(marks[f"{mark}_{side}"]), np.array([0.0, 0.0, 1.0])
+        centre, up = marks[f"{mark}_{side}"], np.array([0.0, 0.0, 1.0])
         found.append(Limit(f"ilium.{segment}.{side}", f"ilium.wing.{side}", centre, up, reach * size, ball=True))
     return tuple(found)
 

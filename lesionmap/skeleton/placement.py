@@ -35,6 +35,9 @@ _AGES_Y = (0.0, 120.0)
 _MADE_FOR_Y = 2.0
 _STATURES_CM = (60.0, 230.0)  # the smallest child, and taller than nearly all adults (assumed)
 _NORMAL_90 = 1.2816  # 0.9 quantile of the normal distribution
+# Radii as the spreads in bones.toml give them hold more than 90 %, since some spreads cover anatomies that differ by a
+# fixed amount. Of them this share is stated, chosen on phantoms and on two real skeletons (docs/benchmarks.md).
+_HOLDS_90 = 0.86
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +202,4 @@ def _radius90(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     square = np.maximum(np.einsum("nij,nji->n", covariance, covariance), 1e-18)
     freedom = trace**2 / square
     part = 2 / (9 * freedom)
-    return np.asarray(np.sqrt(trace * (1 - part + _NORMAL_90 * np.sqrt(part)) ** 3))
+    return np.asarray(_HOLDS_90 * np.sqrt(trace * (1 - part + _NORMAL_90 * np.sqrt(part)) ** 3))
