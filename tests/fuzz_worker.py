@@ -38,7 +38,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lesionmap.errors import LesionmapError
 from lesionmap.read import read_mask, scan, station_pixels
-from mutations import mutated, valid_files
+from mutations import mutated
+from valid_images import valid_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

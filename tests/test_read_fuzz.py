@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mutations import KINDS
+from valid_images import KINDS
 
 _MOST_PEAK = 1 << 30
 _SILENCE_S = 120
