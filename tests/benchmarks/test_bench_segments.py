@@ -67,7 +67,8 @@ def law(rows: Array, values: Array) -> Law:
 
 def taught(mm: float) -> dict[tuple[str, int], Law]:
     """Learn where limits lie, over bodies that are not asked about."""
-    rows, values = [], {}
+    rows: list[Array] = []
+    values: dict[tuple[str, int], list[float]] = {}
     for i in range(TAUGHT):
         age_y, sex = float(np.random.default_rng([55, i]).uniform(2, 18)), ("F", "M")[i % 2]
         who = Child(age_y, sex, phantom.body(age_y, sex, 20000 + i, pose=30000 + i))  # type: ignore[arg-type]
