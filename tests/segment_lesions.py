@@ -143,7 +143,7 @@ def predictors(marks: dict[str, Array], who: Child, side: str) -> Array:
     rows = [(a, b) for a, b in own if np.linalg.norm(reference[a] - reference[b]) < _NEAR_MM]
     rows += [(side_of(a, "right"), side_of(b, "right")) for a, b in rows]
     seen = [(side_of(a, side), side_of(b, side)) for a, b in rows]
-    found = [np.linalg.norm(marks[a] - marks[b]) - np.linalg.norm(model[a] - model[b]) for a, b in seen]
+    found = [float(np.linalg.norm(marks[a] - marks[b]) - np.linalg.norm(model[a] - model[b])) for a, b in seen]
     told = (who.age_y, who.sex, None)
     most = estimate(marks, scale_of(marks, *told), *told).points
     for start, end in _JOINTS:

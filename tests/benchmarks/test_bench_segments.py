@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-ASKED, TAUGHT, LESIONS = 16, 100, 30
+ASKED, TAUGHT, LESIONS = 16, 80, 30
 BLUR_MM = 4.0  # as site_shares weighs points outside the bone
 
 
@@ -67,7 +67,8 @@ def law(rows: Array, values: Array) -> Law:
 
 def taught(mm: float) -> dict[tuple[str, int], Law]:
     """Learn where limits lie, over bodies that are not asked about."""
-    rows, values = [], {}
+    rows: list[Array] = []
+    values: dict[tuple[str, int], list[float]] = {}
     for i in range(TAUGHT):
         age_y, sex = float(np.random.default_rng([55, i]).uniform(2, 18)), ("F", "M")[i % 2]
         who = Child(age_y, sex, phantom.body(age_y, sex, 20000 + i, pose=30000 + i))  # type: ignore[arg-type]
@@ -110,6 +111,7 @@ def asked() -> list[tuple[Child, list[Lesion]]]:
     return [(who, lesions_of(who.body, LESIONS, seed)) for seed, who in ((s, child(s)) for s in range(ASKED))]
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("mm", [0.0, 5 / 3**0.5, 5.0], ids=["exact", "5 mm r.m.s.", "5 mm each axis"])
 def test_segments_and_the_best_that_landmarks_can_tell(
     mm: float, asked: list[tuple[Child, list[Lesion]]], tell: Tell
