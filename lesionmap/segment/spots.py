@@ -151,13 +151,13 @@ def _in_bone(volume: Volume, seed: Array, placement: Placement, labels: Volume |
 
     The first takes a quarter of the time. None where nothing stands out, or what does lies mainly outside the bones.
     """
-    for held in (None, placement):
+    for held, near_mm in ((None, NEAR_MM), (placement, 0.0)):  # what was cut off at bones lies near them
         try:
             found = click(volume, seed, placement=held, labels=None if held is None else labels)
         except LesionmapError:  # nothing there is clearly brighter than what is around it
             return None
         mask = found.mask()
-        inside = locate(_some(mask), placement, labels).distance_mm <= NEAR_MM
+        inside = locate(_some(mask), placement, labels).distance_mm <= near_mm
         if not found.leak and float(inside.mean()) >= _LEAST_INSIDE:
             return mask
     return None
