@@ -267,7 +267,7 @@ def test_usage_errors_exit_2(arguments: tuple[str, ...]) -> None:
 
 def test_add_wants_one_source(study: Path) -> None:
     ran = lesionmap("add", study, "P001", FIRST, "--reader", "anna")
-    assert (ran.code, "exactly one of --mask, --markers and --sites" in ran.err) == (2, True)
+    assert (ran.code, "exactly one of --mask, --markers, --sites and --sr" in ran.err) == (2, True)
 
 
 def test_view_names_the_missing_extra(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

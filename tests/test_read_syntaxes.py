@@ -207,7 +207,7 @@ def _frames(syntax: str, stack: NDArray[Any], folder: Path) -> list[bytes]:
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
 def test_frames_in_fragments(tmp_path: Path, syntax: str, pieces: int, has_bot: bool) -> None:
     """RLE in pieces needs the offset table: nothing else says where its frames end."""
-    truth = _picture(12, signed=False, shape=(37, 51, 5))
+    truth = _picture(12, signed=False, shape=(37, 51, 3))
     encoded = _frames(syntax, truth, tmp_path / "single")
     path = df.write_planar(tmp_path / "x" / "nm", truth.transpose(2, 1, 0), BitsStored=12, HighBit=11)
     ds = dcmread(path)
@@ -216,9 +216,9 @@ def test_frames_in_fragments(tmp_path: Path, syntax: str, pieces: int, has_bot: 
     ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.save_as(path, enforce_file_format=True)
     found = scan([path])
-    assert [stack.frame for stack in found.stacks] == [1, 2, 3, 4, 5]
+    assert [stack.frame for stack in found.stacks] == [1, 2, 3]
     if syntax == RLELossless and pieces > 1 and not has_bot:
-        with pytest.raises(LesionmapError, match=r"5 compressed frame.s. were expected, 15 fragments make"):
+        with pytest.raises(LesionmapError, match=r"3 compressed frame.s. were expected, 9 fragments make"):
             station_pixels(found.stacks[0].station)
         return
     for k, stack in enumerate(found.stacks):
