@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psygnal import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,9 @@ _REST_MS = 300
 class Adjustment:
     """One new lesion while its outline may still change; at most one at a time."""
 
+    changed = Signal()
+    """There is a new outline, or none any more."""
+
     def __init__(self, stage: Stage, soon: Callable[[int, str, Callable[[], object]], None]) -> None:
         self._stage, self._soon = stage, soon
         self._lesion = ""
@@ -34,10 +38,12 @@ class Adjustment:
         self._mask: Mask | None = None
         self._before = 0
         stage.viewer.mouse_wheel_callbacks.append(self._on_wheel)
+        stage.session.selection_changed.connect(self._selection_changed)
 
     def close(self) -> None:
         """Let go of the viewer."""
         self.end()
+        self._stage.session.selection_changed.disconnect(self._selection_changed)
         if self._on_wheel in self._stage.viewer.mouse_wheel_callbacks:
             self._stage.viewer.mouse_wheel_callbacks.remove(self._on_wheel)
 
@@ -61,6 +67,7 @@ class Adjustment:
         self._lesion, self._grown, self._before = lesion_id, grown, acts_before
         self._tolerance, self._mask = grown.tolerance, None
         self._stage.viewer.scene.camera.mouse_zoom = False
+        self.changed.emit()
 
     def end(self) -> bool:
         """Keep the outline as it is seen; False where there was none to keep."""
@@ -69,6 +76,7 @@ class Adjustment:
         self._store()
         self._lesion, self._grown, self._mask = "", None, None
         self._stage.viewer.scene.camera.mouse_zoom = True
+        self.changed.emit()
         return True
 
     def take_back(self) -> bool:
@@ -81,6 +89,10 @@ class Adjustment:
         while session.n_acts > self._before:
             session.undo()
         return True
+
+    def _selection_changed(self) -> None:
+        if self._lesion and self._stage.session.selected != self._lesion:
+            self.end()
 
     def _on_wheel(self, _viewer: Any, event: Any) -> None:
         if self._grown is None or event.modifiers:

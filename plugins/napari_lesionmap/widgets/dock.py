@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
+    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QShortcut,
     QSizePolicy,
     QTabWidget,
+    QTextEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -44,6 +50,7 @@ PAGES = ("Visits", "Skeleton", "Lesions", "Map", "Compare", "Export")
 _WIDE_PX = 450
 _LINES = 3
 _ERROR = "#e5534b"
+_TYPED_INTO = (QLineEdit, QComboBox, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
 
 
 class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
@@ -162,11 +169,19 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
             shortcut.activated.connect(partial(self.press, key))
             self._keys.append(shortcut)
+        QApplication.instance().focusChanged.connect(self._let_keys)
+        self.hand.new.changed.connect(self._let_keys)
         self._let_keys()
 
-    def _let_keys(self) -> None:
+    def _let_keys(self, *_focus: object) -> None:
+        """While a line of text is typed into, keys are letters; without a visit they are napari's.
+
+        Enter is ours only while there is an outline to accept.
+        """
+        typing = isinstance(QApplication.focusWidget(), _TYPED_INTO)
         for shortcut, key in zip(self._keys, KEYS, strict=True):
-            shortcut.setEnabled(bool(self.desk.session.key) or key.act == "help")
+            wanted = bool(self.desk.session.key) or key.act == "help"
+            shortcut.setEnabled(wanted and not typing and (key.act != "accept" or bool(self.hand.new.lesion)))
 
     def press(self, key: Key) -> None:
         """Do what a key does; what it cannot do is told in words."""
@@ -214,6 +229,7 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's name)
         """Let go of viewer and study."""
+        QApplication.instance().focusChanged.disconnect(self._let_keys)
         self.hand.close()
         self.views.close()
         self.skeleton.close()
