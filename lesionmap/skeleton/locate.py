@@ -37,8 +37,8 @@ _CROSS_SHARE = 0.05  # a lesion crosses a physis when this much lies on either s
 _BESIDE_MM = (1.5, 3.0, 5.0)  # how far beside a labelled bone a point is still taken for it (assumed)
 
 _STANDS_OUT_MM = 2.0  # by so much a ball may stand out of its tube
-_KNOWN_MM = 2.3  # how well surfaces are known, and how much worse for each mm outside them:
-_KNOWN_LESS = 0.8  # both fitted by tests/benchmarks/fit_confidence.py
+_KNOWN_MM = 1.85  # how well surfaces are known, and how much worse for each mm outside them:
+_KNOWN_LESS = 0.83  # both fitted by tests/benchmarks/fit_confidence.py
 _SEEN_MM = 30.0  # a second bone farther behind the first than this is as good as none
 _BLUR_MM = 6.0  # how fast a point outside its bone counts less in a mask (assumed)
 
