@@ -140,6 +140,22 @@ def test_truncated_dicom(tmp_path: Path, keep: float) -> None:
     _good_beside(tmp_path)
 
 
+def test_compressed_pixels_in_one_block(tmp_path: Path) -> None:
+    paths = df.write_series(tmp_path, df.noise(df.grid((50, 70, 3))), change=lambda ds: ds.compress(RLELossless))
+    data = paths[0].read_bytes()
+    at = data.index(b"\xe0\x7f\x10\x00OB\x00\x00") + 8
+    paths[0].write_bytes(data[:at] + b"\xff\xff\xff\x7f" + data[at + 4 :])
+    found = scan([tmp_path])
+    assert "compressed pixels in fragments were expected by its header, one block came" in found.refused[0].why
+    assert station_pixels(found.stacks[0].station).array.shape == (50, 70, 2)
+
+
+def test_an_image_that_lost_its_size_and_its_class_is_not_passed_over(tmp_path: Path) -> None:
+    (path,) = df.write_series(tmp_path, df.noise(df.grid((50, 70, 1))), SOPClassUID="1.2.3.4", Rows=0)
+    assert "the size of the image was expected in the header, 0 rows and 50 columns came" in _why(tmp_path)
+    _good_beside(tmp_path)
+
+
 def test_the_rest_of_a_series_says_that_a_file_was_cut_short(tmp_path: Path) -> None:
     path = df.write_series(tmp_path, df.noise(df.grid((50, 70, 5))))[-1]
     path.write_bytes(path.read_bytes()[:-100])

@@ -78,6 +78,11 @@ def test_damaged_files(kind: str) -> None:
     _check(kind, 0, 36)
 
 
+@pytest.mark.parametrize(("kind", "seed"), [("rle", 1631), ("rle", 2025), ("jpeg_ls", 1956)])
+def test_what_the_long_run_found(kind: str, seed: int) -> None:
+    _check(kind, seed, seed + 1)
+
+
 _SLICES = 10
 
 

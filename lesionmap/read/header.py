@@ -46,6 +46,7 @@ _SOP_CLASS = 0x00080016
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
 _NATIVE = (_IMPLICIT, "1.2.840.10008.1.2.1", _BIG_ENDIAN)
+_COMPRESSED = ("1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5")
 _MOST_ELEMENTS = 20_000
 """Of a header, those in sequences not counted; a file whose rest is zeros has millions."""
 _DAYS = {"D": 365.25, "W": 52.1775, "M": 12.0, "Y": 1.0}
@@ -110,10 +111,13 @@ class Header:
 
     @property
     def is_image(self) -> bool:
-        """False for what has no grey values to show: reports, segmentations, doses, plans, spectra."""
-        if self.modality in _NOT_IMAGES or self.sop_class in _NOT_IMAGE_CLASSES:
-            return False
-        return self.sop_class in _IMAGE_CLASSES or (self.rows > 0 and self.columns > 0)
+        """True for what is called an image, or has the size of one."""
+        return not self.is_other and (self.sop_class in _IMAGE_CLASSES or (self.rows > 0 and self.columns > 0))
+
+    @property
+    def is_other(self) -> bool:
+        """True for what has no grey values to show: reports, segmentations, doses, plans, spectra."""
+        return self.modality in _NOT_IMAGES or self.sop_class in _NOT_IMAGE_CLASSES
 
     @property
     def native(self) -> bool:
@@ -213,7 +217,11 @@ def _header(path: str, file: BinaryIO, tags: Tags, syntax: str, start: int) -> H
     )
     if not header.sop_class and not header.rows:
         raise LesionmapError("a DICOM image was expected, the file ends within its header; send it again")
-    return _with_offset(header, file, start) if header.is_image else header
+    file.seek(start)
+    begin = file.read(12)
+    if header.is_image or (not header.is_other and _is_pixels(begin, start, header)):
+        return _with_offset(header, file, begin, start)
+    return header
 
 
 def _guessed_syntax(dataset: Dataset) -> str:
@@ -223,22 +231,31 @@ def _guessed_syntax(dataset: Dataset) -> str:
     return _IMPLICIT if implicit else _NATIVE[1]
 
 
-def _with_offset(header: Header, file: BinaryIO, start: int) -> Header:
+def _is_pixels(begin: bytes, start: int, header: Header) -> bool:
+    return _element(begin, start, header)[0] in PIXEL_TAGS
+
+
+def _with_offset(header: Header, file: BinaryIO, begin: bytes, start: int) -> Header:
     """Find where the pixels begin, and refuse a file that ends before they do."""
+    if not _is_pixels(begin, start, header):
+        raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
     if min(header.rows, header.columns) == 0:
-        raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
-    file.seek(start)
-    begin = file.read(12)
-    size = file.seek(0, os.SEEK_END)
+        size = f"{header.rows} rows and {header.columns} columns"
+        why = f"the size of the image was expected in the header, {size} came; send the file again"
+        raise DamagedError(why, header.series_uid)
+    end = file.seek(0, os.SEEK_END)
     tag, length, offset = _element(begin, start, header)
-    if tag not in PIXEL_TAGS:
-        raise DamagedError("the file ends before its pixels: it was cut short; send it again", header.series_uid)
     if length == 0xFFFFFFFF:
         check_fragments(file, offset, header.frames, header.series_uid)
         return replace(header, fragments=offset)
+    if header.syntax.startswith(_COMPRESSED):
+        raise DamagedError(
+            "compressed pixels in fragments were expected by its header, one block came; send the file again",
+            header.series_uid,
+        )
     if header.syntax not in _NATIVE:
         return header
-    _check_length(header, min(length, size - offset))
+    _check_length(header, min(length, end - offset))
     whole_bytes = header.bits in (8, 16, 32) and tag == 0x7FE00010 and not (header.big_endian and header.bits == 8)
     return replace(header, offset=offset) if whole_bytes else header
 

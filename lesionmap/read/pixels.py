@@ -219,7 +219,7 @@ def _put(target: NDArray[Any], plane: NDArray[Any], scale: tuple[float, float]) 
 def _fill(file: ImageFile, target: NDArray[Any], first: Header, station: Station) -> list[tuple[float, float]]:
     """Read the slices of one file that is not compressed into ``target``; give slope and intercept of each."""
     stored = np.empty(target.shape, _stored_type(first))
-    if file.path != first.path and file.offset and _read_raw(file, stored, first):
+    if first.native and file.path != first.path and file.offset and _read_raw(file, stored, first):
         scales = [rescale(first.tags)] * len(target)
     else:
         header = first if file.path == first.path else _checked_header(file, station)
