@@ -129,9 +129,9 @@ def test_a_report_of_a_later_form_is_refused(visit: Visit, tmp_path: Path) -> No
     dataset = dcmread(path)
     summary = next(x for x in dataset.ContentSequence if x.ConceptNameCodeSequence[0].CodeValue == "C0034375")
     (form,) = [x for x in summary.ContentSequence if x.ConceptNameCodeSequence[0].CodeValue == "form"]
-    form.TextValue = "2"
+    form.TextValue = "3"
     dataset.save_as(path)
-    with pytest.raises(LesionmapError, match=r"written by another lesionmap \(form 2, this one reads 1\)"):
+    with pytest.raises(LesionmapError, match=r"written by another lesionmap \(form 3, this one reads 2\)"):
         read_sr(path, visit)
 
 

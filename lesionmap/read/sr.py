@@ -126,13 +126,15 @@ def _report(path: Path, dataset: Dataset, root: Item, visit: Visit) -> ReadRepor
             f"{path.name} was written by another lesionmap (form {form}, this one reads {terms.THIS_FORM}); "
             "read it with a newer lesionmap"
         )
+    groups += summary.named(terms.GROUP)
     segs = segmentations_beside(path, [ref for group in groups for ref in group.values(terms.SEGMENT, ImageRef)])
+    order = [restored(name) for name in summary.values(terms.LESION_ID, str)]
     lesion_map = LesionMap(
         visit.patient,
         visit.key,
         restored(summary.must(terms.READER, str)),
-        _lesions(groups, visit, segs),
-        _answers(groups),
+        _lesions(groups, order, visit, segs),
+        _answers(list(summary.named(terms.UNMARKED))),
         signed=dataset.CompletionFlag == "COMPLETE",
         used=int(summary.must(terms.USED, str)),
     )
@@ -145,14 +147,20 @@ def _report(path: Path, dataset: Dataset, root: Item, visit: Visit) -> ReadRepor
     return ReadReport(lesion_map, ours=True, remarks=(remark,) if words else ())
 
 
-def _lesions(groups: Sequence[Item], visit: Visit, segs: Mapping[str, ReadSeg]) -> tuple[Lesion, ...]:
-    """Gather the groups of each lesion, in the order of the file."""
+def _lesions(
+    groups: Sequence[Item], order: Sequence[str], visit: Visit, segs: Mapping[str, ReadSeg]
+) -> tuple[Lesion, ...]:
+    """Gather the groups of each lesion, in the order that the file tells."""
     found: dict[str, list[Item]] = {}
     for group in groups:
         lesion_id = group.value_of(terms.LESION_ID, str)
         if lesion_id is not None:
             found.setdefault(restored(lesion_id), []).append(group)
-    return tuple(replace(_decided(key, own[0]), extents=_extents(own, visit, segs)) for key, own in found.items())
+    return tuple(
+        replace(_decided(key, found[key][0]), extents=_extents(found[key], visit, segs))
+        for key in order
+        if key in found
+    )
 
 
 def _decided(lesion_id: str, group: Item) -> Lesion:

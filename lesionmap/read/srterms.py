@@ -159,6 +159,7 @@ SUBJECT_TIME_POINT = _dcm("126070", "Subject Time Point Identifier")
 SEGMENT = _dcm("121191", "Referenced Segment")
 SEGMENT_SERIES = _dcm("121232", "Source series for segmentation")
 REGION, REGION_IMAGE = _dcm("111030", "Image Region"), _dcm("111040", "Original Source")
+SURFACE = _dcm("121231", "Volume Surface")
 LESION_ID, COMMENT = _dcm("121151", "Lesion Identifier"), _dcm("121106", "Comment")
 
 # Numbers
@@ -229,6 +230,7 @@ YES_NO: Mapping[str, Code] = MappingProxyType({"yes": _sct("373066001", "Yes"), 
 APPEARANCE = _ours("appearance", "appearance")
 APPEARANCES: Mapping[Literal["lytic", "sclerotic", "mixed"], Code] = _same(("lytic", "sclerotic", "mixed"))
 NOTE = _ours("note", "note")
+UNMARKED = _ours("unmarked", "lesion of another visit that is not marked in this one")
 ANSWER = _ours("answer", "answer for a lesion that is not marked in this visit")
 VERDICTS: Mapping[Verdict, Code] = _same(("resolved", "not_imaged", "cannot_judge"))
 
@@ -236,7 +238,7 @@ VERDICTS: Mapping[Verdict, Code] = _same(("resolved", "not_imaged", "cannot_judg
 EXTENT, SERIES = _ours("extent", "number of the extent"), _ours("series", "name of the series")
 PHASE = _ours("phase", "phase of the bone scan")
 PHASES: Mapping[Phase, Code] = _same(("early", "late"))
-MARKER, MARKER_LPS = _ours("marker", "marker of the lesion"), _ours("marker_lps", "marker, patient millimetres (LPS)")
+MARKER_LPS = _ours("marker_lps", "marker, patient millimetres (LPS)")
 
 # What was computed
 CHANGE = Code("RID49896", "RADLEX", "Change from prior")
@@ -268,7 +270,7 @@ RULE = _ours("rule", "what counts as one lesion")
 
 # The summary
 FORM = _ours("form", "form of this content, by lesionmap")
-THIS_FORM = "1"
+THIS_FORM = "2"
 HOLDS = _ours("holds", "what the map holds")
 READER = _ours("reader", "reader")
 USED = _ours("used", "highest lesion number used")

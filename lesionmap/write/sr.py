@@ -26,7 +26,7 @@ from lesionmap.write.files import saving
 from lesionmap.write.rows import is_read
 from lesionmap.write.seg import write_segs
 from lesionmap.write.source import person_and_study
-from lesionmap.write.srgroups import Part, Told, answer_groups, lesion_groups, summary
+from lesionmap.write.srgroups import Part, Told, answer_items, lesion_groups, summary
 from lesionmap.write.srtree import (
     code_item,
     container,
@@ -102,15 +102,27 @@ def report_sr(
     parts = {x.id: _parts(x, facts.visit, segs, images) for x in facts.lesion_map.lesions}
     tracks = {x.id: x.tracks[0] if x.tracks else new_track() for x in facts.lesion_map.lesions}
     told = Told(results, facts, parts, tracks, with_notes)
-    groups = [group for lesion in facts.lesion_map.lesions for group in lesion_groups(told, lesion)]
-    groups += answer_groups(told)
-    found = [container(terms.MEASUREMENTS, groups)] if groups else []
+    measured, said = _groups(told)
     head = [*_context(results.reader), _procedure(facts.visit), *_library(images)]
     document = _document(results, facts, images, identified=identified)
-    put_elements(document, root_elements(terms.REPORT, [*head, *found, summary(told)], "1500"))
+    put_elements(document, root_elements(terms.REPORT, [*head, *measured, summary(told, said)], "1500"))
     references = [*_references(images), *_segment_references(segs)]
     put_elements(document, evidence_elements(document.StudyInstanceUID, references))
     return document
+
+
+def _groups(told: Told) -> tuple[list[bytes], list[bytes]]:
+    """Give the container of the measurement groups, if there is any, and what stands beside it.
+
+    Programs that read or check a report expect a region of every group as soon as one has it. So lesions that nothing
+    on the images shows (known by their site alone) then stand among the evaluations; and tracks without a mark always,
+    for they are no lesions of this visit.
+    """
+    groups = [group for lesion in told.facts.lesion_map.lesions for group in lesion_groups(told, lesion)]
+    shown = [group.item for group in groups if group.on_images]
+    others = [group.item for group in groups if not group.on_images]
+    measured, said = (shown, others) if shown else (others, [])
+    return [container(terms.MEASUREMENTS, measured)] if measured else [], [*said, *answer_items(told)]
 
 
 def write_sr(report: Dataset, path: str | Path, *, segs: Sequence[SegFile] = (), overwrite: bool = False) -> None:
@@ -181,7 +193,8 @@ def _parts(
         series = visit.series_named(extent.series)
         if extent.mask is None:
             marker = _marker(extent, series, images.get(series.name, ()))
-            parts.append(Part("1501", marker, number))
+            template = "1501" if not marker else "1410" if series.projection else "1411"
+            parts.append(Part(template, marker, number))
             continue
         own = images.get(series.name)
         if not own:
@@ -227,17 +240,22 @@ def _view(images: _Images) -> bytes:
 
 
 def _marker(extent: Extent, series: Series, images: Sequence[_Images]) -> tuple[bytes, ...]:
-    """Show other programs where a marker lies, as far as the images say in which frame of reference."""
+    """Show other programs where a marker lies, as far as the images say in which frame of reference.
+
+    A point is a region of a planar view and a surface of a volume that consists of one point (TID 1410, TID 1411).
+    """
     if extent.marker_lps_mm is None or not images:
         return ()
     if series.projection:
         pixel = series.grid.voxels(np.array(extent.marker_lps_mm))[:2] + 0.5
-        return (region_item(terms.MARKER, "POINT", pixel, _view(images[0])),)
+        return (region_item(terms.REGION, "POINT", pixel, _view(images[0])),)
     holding = [one for one in images if bool(one.station.grid.contains(extent.marker_lps_mm))]
     station = next(iter(holding), images[0]).station
+    if not station.frame_uid:
+        return ()
     x, y, z = extent.marker_lps_mm
     at = (x, y, z - station.moved_mm)  # in the frame that the headers mean
-    return (point_item(terms.MARKER, at, station.frame_uid),) if station.frame_uid else ()
+    return point_item(terms.SURFACE, at, station.frame_uid), uid_item(terms.SEGMENT_SERIES, station.series_uid)
 
 
 def _context(reader: str) -> list[bytes]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from lesionmap.read import srterms as terms
 from lesionmap.read.srtree import kept
-from lesionmap.skeleton import Group, known
+from lesionmap.skeleton import Group as SiteGroup
+from lesionmap.skeleton import known
 from lesionmap.write.codes import site_codes
 from lesionmap.write.srtree import code_item, container, number_item, text_item, uid_item
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import Code
     from lesionmap.write.results import Results
 
-__all__ = ["Part", "Told", "answer_groups", "lesion_groups", "summary"]
+__all__ = ["Group", "Part", "Told", "answer_items", "lesion_groups", "summary"]
 
 _CONTEXT = "HAS OBS CONTEXT"
 
@@ -54,34 +55,47 @@ class Told:
     with_notes: bool
 
 
-def lesion_groups(told: Told, lesion: Lesion) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A measurement group, encoded."""
+
+    item: bytes
+    on_images: bool
+    """Whether it points to a segment, a region or a point."""
+
+
+def lesion_groups(told: Told, lesion: Lesion) -> list[Group]:
     """Make the groups of a lesion, all under its first track; the first one says what holds for the whole lesion."""
     name, coded = f"{lesion.id} {known(lesion.sites[0]).name}", _finding(lesion.sites)
     groups = []
-    for n, part in enumerate(told.parts[lesion.id]):
+    shown_first = sorted(told.parts[lesion.id], key=lambda part: not part.references)
+    for n, part in enumerate(shown_first):
         items = [text_item(terms.LESION_ID, kept(lesion.id)), *coded]
         if n == 0:
             items += [*_named(lesion.sites), *_decided(lesion, with_notes=told.with_notes), *_computed(told, lesion)]
         if part.extent is not None:
             items += _extent(told, lesion, part)
-        groups.append(_group(told, part.template, (name, told.tracks[lesion.id]), [*part.references, *items]))
+        tracked = _tracked(told, name, told.tracks[lesion.id])
+        item = container(terms.GROUP, [*tracked, *part.references, *items], template=part.template)
+        groups.append(Group(item, on_images=bool(part.references)))
     return groups
 
 
-def answer_groups(told: Told) -> list[bytes]:
-    """Make a group for each track that is not marked in this visit: what the reader answered, else its state."""
+def answer_items(told: Told) -> list[bytes]:
+    """Make an item for each track that is not marked in this visit: what the reader answered, else its state."""
     key = told.facts.visit.key
     answers = {answer.track: answer for answer in told.facts.lesion_map.answers}
     courses = {course.track: course for course in told.results.courses if course.track}
     unmarked = [track for track, course in courses.items() if (cell := course.states.get(key)) and not cell.lesions]
     tracks = dict.fromkeys([*answers, *unmarked])
-    return [_answer_group(told, track, answers.get(track), courses.get(track)) for track in tracks]
+    return [_answer_item(told, track, answers.get(track), courses.get(track)) for track in tracks]
 
 
-def summary(told: Told) -> bytes:
+def summary(told: Told, said: Sequence[bytes]) -> bytes:
     """Make the container of what holds for the whole visit: the counts and their rule, and how it was written.
 
-    It is no measurement group: other programs would take it for a lesion.
+    It is no measurement group: other programs would take it for a lesion. ``said`` is what else goes in: lesions that
+    nothing on the images shows, and tracks that are not marked.
     """
     counts, lesion_map = told.results.counts[told.facts.visit.key], told.facts.lesion_map
     whole, part = counts.total, counts.without_hands_feet
@@ -105,19 +119,19 @@ def summary(told: Told) -> bytes:
     ]
     if notes and not told.with_notes:
         items.append(number_item(terms.NOTES_LEFT_OUT, len(notes), terms.ONE))
-    return container(terms.EVALUATIONS, items)
+    items += [text_item(terms.LESION_ID, kept(lesion.id)) for lesion in lesion_map.lesions]
+    return container(terms.EVALUATIONS, [*items, *said])
 
 
-def _group(told: Told, template: str, tracking: tuple[str, str], items: Sequence[bytes]) -> bytes:
-    """Make a measurement group; its tracking identifier and UID, and its time point, stand before all else."""
+def _tracked(told: Told, name: str, track: str) -> list[bytes]:
+    """Give tracking identifier and UID, and the time point, which stand before all else."""
     key = told.facts.visit.key
-    context = [
-        text_item(terms.TRACKING_ID, kept(tracking[0]), relationship=_CONTEXT),
-        uid_item(terms.TRACKING_UID, tracking[1], relationship=_CONTEXT),
+    return [
+        text_item(terms.TRACKING_ID, kept(name), relationship=_CONTEXT),
+        uid_item(terms.TRACKING_UID, track, relationship=_CONTEXT),
         text_item(terms.SUBJECT_TIME_POINT, key, relationship=_CONTEXT),
         text_item(terms.TIME_POINT, key, relationship=_CONTEXT),
     ]
-    return container(terms.GROUP, [*context, *items], template=template)
 
 
 def _finding(names: Sequence[str]) -> list[bytes]:
@@ -135,7 +149,7 @@ def _finding(names: Sequence[str]) -> list[bytes]:
 
 def _named(names: Sequence[str]) -> list[bytes]:
     """Give the sites by their own names, for lesionmap: many share their codes."""
-    return [text_item(terms.SITE_GROUP if isinstance(known(name), Group) else terms.SITE, name) for name in names]
+    return [text_item(terms.SITE_GROUP if isinstance(known(name), SiteGroup) else terms.SITE, name) for name in names]
 
 
 def _decided(lesion: Lesion, *, with_notes: bool) -> list[bytes]:
@@ -177,8 +191,8 @@ def _change(change: Change, *, with_reason: bool) -> list[bytes]:
     return items
 
 
-def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCourse | None) -> bytes:
-    """Make the group of a track without a mark. How an answer came about may be the reader's note: it is left out."""
+def _answer_item(told: Told, track: str, answer: Answer | None, course: TrackCourse | None) -> bytes:
+    """Make the item of a track without a mark. How an answer came about may be the reader's note: it is left out."""
     site = course.site if course else ""
     sites = [site] if site else []
     items = [*_finding(sites), *_named(sites)]
@@ -192,7 +206,7 @@ def _answer_group(told: Told, track: str, answer: Answer | None, course: TrackCo
     elif answer is not None:
         items.append(code_item(terms.CHANGE, terms.STATES[answer.verdict]))
     name = f"not marked: {known(site).name}" if site else "not marked"
-    return _group(told, "1501", (name, track), items)
+    return container(terms.UNMARKED, [*_tracked(told, name, track), *items])
 
 
 def _extent(told: Told, lesion: Lesion, part: Part) -> list[bytes]:
