@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -137,19 +137,23 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
     if labels is not None and placement.labels is None:
         raise LesionmapError("a label map needs the names of its labels; place it with --labels and --names")
     if len(points) <= _CHUNK:
-        return _located(points, placement, labels)
+        return _spelled(_located(points, placement, labels))
     order = _neighbours_together(points)
-    found = _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
-    whole = {f.name: np.empty(len(points), dtype=getattr(found, f.name).dtype) for f in fields(Located)}
-
-    def fill(rows: NDArray[np.int_]) -> None:
-        part = _located(points[rows], placement, labels)
-        for name, values in whole.items():
-            values[rows] = getattr(part, name)
-
+    points = points.take(order, axis=0)  # for rows four times as fast as an index
+    _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
+    parts = np.array_split(points, -(-len(points) // _CHUNK))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(fill, np.array_split(order, -(-len(points) // _CHUNK))))
-    return Located(**whole)
+        found = list(pool.map(lambda part: _located(part, placement, labels), parts))
+    back = np.empty(len(points), dtype=np.intp)
+    back[order] = np.arange(len(points))
+    whole = {f.name: np.concatenate([getattr(part, f.name) for part in found]).take(back) for f in fields(Located)}
+    return _spelled(Located(**whole))
+
+
+def _spelled(found: Located) -> Located:
+    """Put the names of sites in place of their codes."""
+    names = site_names()
+    return replace(found, site=names[found.site.astype(np.intp)], second_site=names[found.second_site.astype(np.intp)])
 
 
 def _neighbours_together(points: NDArray[np.float64]) -> NDArray[np.int_]:
@@ -159,14 +163,15 @@ def _neighbours_together(points: NDArray[np.float64]) -> NDArray[np.int_]:
 
 
 def _located(points: NDArray[np.float64], placement: Placement, labels: Volume | None) -> Located:
+    """Locate points; sites are still codes, -1 for none, as threads stand in each other's way over Python's objects."""
     if labels is None:
         balls, surface = nearest_bones(points, placement)
         told = np.zeros(len(points), dtype=bool)
     else:
         balls, surface, told = _labelled(points, placement, labels)
-    outside, names = surface[:, 0].clip(0.0), site_names()
+    outside = surface[:, 0].clip(0.0)
     found = Located(
-        site=np.full(len(points), "", dtype=object),
+        site=np.full(len(points), -1, dtype=np.int16),
         fraction_along=np.full(len(points), np.nan),
         angle_rad=np.full(len(points), np.nan),
         radius_fraction=np.full(len(points), np.nan),
@@ -174,20 +179,20 @@ def _located(points: NDArray[np.float64], placement: Placement, labels: Volume |
         distance_mm=outside,
         inside=outside <= 0.0,
         confidence=np.zeros(len(points)),
-        second_site=np.full(len(points), "", dtype=object),
+        second_site=np.full(len(points), -1, dtype=np.int16),
     )
     rows = np.flatnonzero(surface[:, 0] <= FAR_MM)
-    points, balls, surface, told = points[rows], balls[rows], surface[rows], told[rows]
+    points, balls, surface, told = points.take(rows, 0), balls.take(rows, 0), surface.take(rows, 0), told[rows]
     where, tube = coordinates(points, balls[:, 0], placement), in_tube(points, balls[:, 0], placement)
     # Balls fill a bone in part only; its tubes, and where there are labels these, tell its surface.
     drawn = np.minimum(tube.surface_mm, surface[:, 0] + _STANDS_OUT_MM)
     outside = np.where(told, surface[:, 0], drawn).clip(0.0)
-    found.site[rows] = names[where.code]
+    found.site[rows] = where.code
     found.fraction_along[rows], found.physis_mm[rows] = where.fraction_along, where.physis_mm
     found.angle_rad[rows], found.radius_fraction[rows] = tube.angle_rad, tube.radius_fraction
     found.distance_mm[rows], found.inside[rows] = outside, outside <= 0.0
     found.confidence[rows] = confidence_of(surface[:, 1] - surface[:, 0], outside)
-    found.second_site[rows] = names[_second(points, balls[:, 1], surface, where, placement)]
+    found.second_site[rows] = _second(points, balls[:, 1], surface, where, placement)
     return found
 
 
@@ -203,7 +208,7 @@ def _second(
     border = (surface[:, 1] - surface[:, 0]) / 2
     found = np.where(where.limit_mm <= _SECOND_MM, where.beyond, -1).astype(int)
     other = np.flatnonzero(border < np.minimum(where.limit_mm, _SECOND_MM))
-    found[other] = coordinates(points[other], balls[other], placement).code
+    found[other] = coordinates(points.take(other, axis=0), balls[other], placement).code
     return found
 
 

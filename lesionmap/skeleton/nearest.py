@@ -16,7 +16,7 @@ from lesionmap.skeleton.shape import filling, pose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.spatial import cKDTree
+    from pykdtree.kdtree import KDTree
 
     from lesionmap.skeleton.placement import Placement
 
@@ -31,13 +31,13 @@ _AROUND = 64  # thinned balls looked at around each for those of other bones …
 _OTHERS = 8  # … and how many of these are kept
 
 
-def _tree(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> cKDTree:
+def _tree(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> KDTree:
     """Index balls so that the nearest to (point, 0) is the one of least power distance, distance² − radius²."""
-    from scipy.spatial import cKDTree
+    from pykdtree.kdtree import KDTree  # twice as fast here as scipy's
 
     square = radii**2  # squared once: the square of the largest, squared apart, may be smaller in its last bit
     lift = np.sqrt(square.max() - square)
-    return cKDTree(np.column_stack([centres, lift]), leafsize=32, compact_nodes=False, balanced_tree=False)
+    return KDTree(np.column_stack([centres, lift]), leafsize=16)
 
 
 @cache
@@ -59,7 +59,7 @@ def _thinned() -> tuple[NDArray[np.int_], NDArray[np.int_]]:
 class _Index:
     """What is looked up for a placement."""
 
-    tree: cKDTree
+    tree: KDTree
     biggest_mm: float
     balls: NDArray[np.float64]
     """(m, 4) centres and radii: what is looked up together lies together."""
@@ -103,13 +103,14 @@ def nearest_bones(points: NDArray[np.float64], placement: Placement) -> tuple[ND
     # Most points of a body are near no bone: a bounded search finds that out fast.
     reach = float(np.hypot(FAR_MM + index.biggest_mm, index.biggest_mm))
     distance, first = index.tree.query(query, distance_upper_bound=reach)
-    lost = ~np.isfinite(distance)
-    if lost.any():
-        first[lost] = index.tree.query(query[lost], eps=_FAR_ERROR)[1]
+    first = first.astype(np.intp)
+    lost = np.flatnonzero(~np.isfinite(distance))
+    if len(lost):
+        first[lost] = index.tree.query(query.take(lost, axis=0), eps=_FAR_ERROR)[1]
     balls = np.stack([first, np.full(len(points), -1)], axis=1)
-    surface = np.stack([_surface(points, index.balls[first]), np.full(len(points), np.inf)], axis=1)
+    surface = np.stack([_surface(points, index.balls.take(first, axis=0)), np.full(len(points), np.inf)], axis=1)
     near = np.flatnonzero(surface[:, 0] <= FAR_MM)
-    balls[near, 1], surface[near, 1] = _second(points[near], first[near], placement)
+    balls[near, 1], surface[near, 1] = _second(points.take(near, axis=0), first[near], placement)
     return balls, surface
 
 
@@ -118,11 +119,11 @@ def _second(
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """Give the nearest ball of another bone around the ball that owns each point."""
     index = _index(placement)
-    others = index.others[_thinned()[1][first]]
+    others = index.others.take(_thinned()[1][first], axis=0)
     single, points = index.balls.astype(np.float32), points.astype(np.float32)  # to a thousandth of a mm: half the work
     surface = np.empty((_OTHERS, len(points)), dtype=np.float32)
     for row, ball in zip(surface, others.T, strict=True):
-        row[:] = np.where(ball < 0, np.inf, _surface(points, single[ball]))
+        row[:] = np.where(ball < 0, np.inf, _surface(points, single.take(ball, axis=0)))
     which = surface.argmin(axis=0)
     every = np.arange(len(points))
     least = surface[which, every].astype(np.float64)

@@ -79,7 +79,7 @@ def coordinates(points: NDArray[np.float64], balls: NDArray[np.int_], placement:
         if not parted[number]:
             continue
         rows = order[edges[number] : edges[number + 1]]
-        mine, (name, side) = points[rows], static.bones[number]
+        mine, (name, side) = points.take(rows, axis=0), static.bones[number]
         if name in LONG or name == "clavicle":
             axis = axis_of(name, side, placement)
             fraction[rows] = np.clip((mine - axis.origin) @ axis.direction / axis.length_mm, 0.0, 1.0)

@@ -78,15 +78,15 @@ def in_tube(points: Array, balls: Indices, placement: Placement) -> InTube:
         Balls of ``pose(placement)``.
     """
     section, sections = filling().section[balls], _sections(placement.shape_key())
-    row = sections.rows[section]
+    row = sections.rows.take(section, axis=0)
     place = np.einsum("nij,nj->ni", row[:, :9].reshape(-1, 3, 3), points) - row[:, 9:12]
     along = place[:, 0]
     # The half widths are those of the place along the tube, not of the ball's section.
     at = np.clip(section + along * row[:, 16], row[:, 17], row[:, 18])
     low = np.minimum(at, row[:, 18] - 1).astype(np.intp)
     share = (at - low)[:, None]
-    half = sections.half[low] * (1 - share) + sections.half[low + 1] * share
-    uv = place[:, 1:] * sections.half[section] / half
+    half = sections.half.take(low, axis=0) * (1 - share) + sections.half.take(low + 1, axis=0) * share
+    uv = place[:, 1:] * sections.half.take(section, axis=0) / half
     before, after = -along - row[:, 12], along - row[:, 13]
     reach = np.where(before > after, row[:, 14], row[:, 15])
     end = np.maximum(before, after).clip(0.0) / reach
