@@ -151,7 +151,7 @@ def test_compressed_pixels_in_one_block(tmp_path: Path) -> None:
 
 
 def test_an_image_that_lost_its_size_and_its_class_is_not_passed_over(tmp_path: Path) -> None:
-    (path,) = df.write_series(tmp_path, df.noise(df.grid((50, 70, 1))), SOPClassUID="1.2.3.4", Rows=0)
+    df.write_series(tmp_path, df.noise(df.grid((50, 70, 1))), SOPClassUID="1.2.3.4", Rows=0)
     assert "the size of the image was expected in the header, 0 rows and 50 columns came" in _why(tmp_path)
     _good_beside(tmp_path)
 

@@ -138,15 +138,18 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
         raise LesionmapError("a label map needs the names of its labels; place it with --labels and --names")
     if len(points) <= _CHUNK:
         return _spelled(_located(points, placement, labels))
+    # Poses the skeleton once, before the threads ask for it.
+    one = _located(points[:1], placement, labels)
+    whole = {f.name: np.empty(len(points), getattr(one, f.name).dtype) for f in fields(Located)}
+
+    def locate_part(rows: NDArray[np.int_]) -> None:
+        part = _located(points.take(rows, axis=0), placement, labels)
+        for name, values in whole.items():
+            values[rows] = getattr(part, name)
+
     order = _neighbours_together(points)
-    points = points.take(order, axis=0)  # for rows four times as fast as an index
-    _located(points[:1], placement, labels)  # poses the skeleton once, before the threads ask for it
-    parts = np.array_split(points, -(-len(points) // _CHUNK))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda part: _located(part, placement, labels), parts))
-    back = np.empty(len(points), dtype=np.intp)
-    back[order] = np.arange(len(points))
-    whole = {f.name: np.concatenate([getattr(part, f.name) for part in found]).take(back) for f in fields(Located)}
+        list(pool.map(locate_part, np.array_split(order, -(-len(points) // _CHUNK))))
     return _spelled(Located(**whole))
 
 

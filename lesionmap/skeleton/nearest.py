@@ -29,6 +29,7 @@ _FAR_ERROR = 0.05  # a distance beyond FAR_MM may be too long by this share
 _THIN_MM = 12.0  # one ball of a tube in each cube of this size stands for its neighbours
 _AROUND = 64  # thinned balls looked at around each for those of other bones …
 _OTHERS = 8  # … and how many of these are kept
+_NO_BALL = (0.0, 0.0, 0.0, -np.inf)
 
 
 def _tree(centres: NDArray[np.float64], radii: NDArray[np.float64]) -> KDTree:
@@ -65,6 +66,8 @@ class _Index:
     """(m, 4) centres and radii: what is looked up together lies together."""
     others: NDArray[np.int_]
     """(k, _OTHERS) for each thinned ball the nearest thinned balls of other bones; -1 where there are fewer."""
+    other_balls: NDArray[np.float32]
+    """(k, 4 * _OTHERS) their centres and radii, x of all first; infinitely small where there are fewer."""
 
 
 @lru_cache(maxsize=8)
@@ -78,7 +81,14 @@ def _index(placement: Placement) -> _Index:
     order = np.argsort(~other, axis=1, kind="stable")[:, :_OTHERS]
     others = np.where(np.take_along_axis(other, order, axis=1), some[np.take_along_axis(near, order, axis=1)], -1)
     balls = np.column_stack([posed.centres, posed.radii])
-    return _Index(_tree(posed.centres, posed.radii), float(posed.radii.max()), balls, others)
+    other_balls = np.where(others[..., None] < 0, _NO_BALL, balls[others]).swapaxes(1, 2)
+    return _Index(
+        _tree(posed.centres, posed.radii),
+        float(posed.radii.max()),
+        balls,
+        others,
+        other_balls.reshape(len(others), -1).astype(np.float32),  # to a thousandth of a mm: half the work
+    )
 
 
 def nearest_bones(points: NDArray[np.float64], placement: Placement) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
@@ -118,16 +128,13 @@ def _second(
     points: NDArray[np.float64], first: NDArray[np.int_], placement: Placement
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """Give the nearest ball of another bone around the ball that owns each point."""
-    index = _index(placement)
-    others = index.others.take(_thinned()[1][first], axis=0)
-    single, points = index.balls.astype(np.float32), points.astype(np.float32)  # to a thousandth of a mm: half the work
-    surface = np.empty((_OTHERS, len(points)), dtype=np.float32)
-    for row, ball in zip(surface, others.T, strict=True):
-        row[:] = np.where(ball < 0, np.inf, _surface(points, single.take(ball, axis=0)))
-    which = surface.argmin(axis=0)
-    every = np.arange(len(points))
-    least = surface[which, every].astype(np.float64)
-    return np.where(np.isfinite(least), others[every, which], -1), least
+    index, every = _index(placement), np.arange(len(points))
+    row = _thinned()[1].take(first)
+    away = index.other_balls.take(row, axis=0).reshape(len(points), 4, _OTHERS)
+    away[:, :3] -= points.astype(np.float32)[:, :, None]
+    surface = np.sqrt(np.einsum("nij,nij->nj", away[:, :3], away[:, :3])) - away[:, 3]
+    which = surface.argmin(axis=1)
+    return index.others[row, which], surface[every, which].astype(np.float64)
 
 
 def _surface(points: NDArray[Any], balls: NDArray[Any]) -> NDArray[Any]:
