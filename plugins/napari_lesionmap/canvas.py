@@ -28,6 +28,8 @@ def hang(viewer: ViewerModel) -> None:
             position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=_BEHIND, visible=True
         )
     viewer.canvas.background_color_override = "black"
+    scale = viewer.canvas.overlays["scale_bar"]
+    scale.visible, scale.font_size = True, 9
 
     def rehang(_event: Any = None) -> None:
         if viewer.dims.ndim < 3:

@@ -1,8 +1,11 @@
-"""The name of the site under the cursor, written in the corner of the canvas."""
+"""What is under the cursor, written in the corner of the canvas: site, place in the bone, signal against muscle."""
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lesionmap.visits import station_of
 from napari_lesionmap.layers import XYZ, lps_from_world
@@ -12,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lesionmap.skeleton import Placement
+    from lesionmap.space import Volume
     from lesionmap.visits import Series
     from napari_lesionmap.stage import Stage
 
-__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at"]
+__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at", "signal_at"]
 
 NOT_IMAGED = "not imaged"
 """Said where no station of a joined series was."""
@@ -36,12 +40,21 @@ def name_at(placement: Placement, lps_mm: XYZ) -> str:
     off, physis = float(found.distance_mm[0]), float(found.physis_mm[0])
     if not found.site[0] or off > _BESIDE_MM:
         return ""
-    parts = [site_name(str(found.site[0]))]
-    if not found.inside[0]:
-        parts.append(f"{off:.0f} mm beside it")
-    if physis <= _PHYSIS_MM:
-        parts.append(f"{physis:.0f} mm from the physis")
-    return "\n".join([parts[0], ", ".join(parts[1:])]).rstrip()
+    along = float(found.fraction_along[0])
+    told = [
+        "" if found.inside[0] else f"{off:.0f} mm beside it",
+        f"{along:.2f} along" if isfinite(along) else "",
+        f"{physis:.0f} mm from the physis" if physis <= _PHYSIS_MM else "",
+    ]
+    return "\n".join([site_name(str(found.site[0])), ", ".join(x for x in told if x)]).rstrip()
+
+
+def signal_at(volume: Volume, lps_mm: XYZ, muscle: float | None) -> str:
+    """Say which signal is at a place, and how many times that of muscle; empty outside the image."""
+    if not bool(volume.grid.contains(lps_mm)):
+        return ""
+    value = float(volume.array[tuple(np.rint(volume.grid.voxels(lps_mm)).astype(int))])
+    return f"signal {value:.0f}" + (f", {value / muscle:.1f} × muscle" if muscle else "")
 
 
 def imaged_at(series: Series, lps_mm: XYZ) -> bool:
@@ -57,10 +70,12 @@ class CursorName:
     ) -> None:
         self._stage, self._quietly = stage, quietly
         self._ready: Placement | None = None
+        self._muscle: float | None = None
         stage.viewer.mouse_move_callbacks.append(self._on_move)
         stage.viewer.dims.events.point.connect(self._slice_changed)
         stage.session.skeleton_changed.connect(self._make_ready)
         stage.session.visit_changed.connect(self._make_ready)
+        stage.session.map_changed.connect(self._take_muscle)
 
     def close(self) -> None:
         """Let go of the viewer and the session."""
@@ -70,11 +85,13 @@ class CursorName:
         self._stage.viewer.dims.events.point.disconnect(self._slice_changed)
         self._stage.session.skeleton_changed.disconnect(self._make_ready)
         self._stage.session.visit_changed.disconnect(self._make_ready)
+        self._stage.session.map_changed.disconnect(self._take_muscle)
 
     def _make_ready(self) -> None:
         self._ready = None
         self._write("")
         session = self._stage.session
+        self._take_muscle()
         placement = session.now.placement if session.now is not None else None
         if placement is None or session.volume is None or session.volume.projection:
             return
@@ -84,6 +101,16 @@ class CursorName:
             return placement
 
         self._quietly("names", work, self._take)
+
+    def _take_muscle(self) -> None:
+        """Know the signal of the reference region, where one is set."""
+        from lesionmap.measure import reference_mean
+
+        session = self._stage.session
+        reference, volume = session.reference, session.volume
+        self._muscle = None
+        if reference is not None and volume is not None:
+            self._muscle = reference_mean(reference, volume, session.series)
 
     def _take(self, placement: Placement) -> None:
         self._ready = placement
@@ -96,9 +123,17 @@ class CursorName:
             self._write(site_name(site) if site else "")
             return
         x, y, z = lps_from_world(event.position[-3:]).tolist()
-        series = self._stage.session.series
-        gap = series is not None and not imaged_at(series, (x, y, z))
-        self._write(NOT_IMAGED if gap else name_at(self._ready, (x, y, z)) if self._ready else "")
+        self._write(self._words((x, y, z)))
+
+    def _words(self, lps_mm: XYZ) -> str:
+        session = self._stage.session
+        series, volume = session.series, session.volume
+        if series is None or volume is None:
+            return ""
+        if not imaged_at(series, lps_mm):
+            return NOT_IMAGED
+        name = name_at(self._ready, lps_mm) if self._ready else ""
+        return "\n".join(words for words in (name, signal_at(volume, lps_mm, self._muscle)) if words)
 
     def _slice_changed(self) -> None:
         """Say nothing until the mouse moves: another place is under it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lesionmap.errors import LesionmapError
+from napari_lesionmap.adjust import Adjustment
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.load import propose, put_skeleton
-from napari_lesionmap.resolve import landmark_rows, landmark_words, next_landmark, site_name
+from napari_lesionmap.resolve import landmark_rows, landmark_words, next_landmark, normal_words, site_name
 from napari_lesionmap.stage import MASKS
+from napari_lesionmap.windows import dragged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,28 +39,32 @@ class Hand:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.new = Adjustment(desk.stage, desk.soon)
         desk.viewer.mouse_drag_callbacks.append(self._on_press)
         desk.session.tool_changed.connect(self.take_tool)
         desk.session.visit_changed.connect(self._visit_changed)
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self.new.close()
         if self._on_press in self._desk.viewer.mouse_drag_callbacks:
             self._desk.viewer.mouse_drag_callbacks.remove(self._on_press)
         self._desk.session.tool_changed.disconnect(self.take_tool)
         self._desk.session.visit_changed.disconnect(self._visit_changed)
 
     def _visit_changed(self) -> None:
+        self.new.end()
         self._desk.session.choose_tool("look")
 
     def take_tool(self) -> None:
         """Make ready for the tool: napari's brush for painting, the plain image for all else."""
+        self.new.end()
         viewer, session = self._desk.viewer, self._desk.session
         if MASKS not in viewer.layers:
             return
         masks = viewer.layers[MASKS]
         masks.mode = _LABELS_MODE.get(session.tool, "pan_zoom")
-        image = next((x for x in viewer.layers if x.name == f"{session.shown} · {session.key}"), None)
+        image = self._desk.stage.image
         viewer.layers.selection.active = masks if session.tool in _LABELS_MODE else image
         if image is not None:
             image.cursor = "crosshair" if session.tool in ("mark", "landmark") else "standard"
@@ -68,7 +74,10 @@ class Hand:
             self._desk.say(_WORDS[session.tool])
 
     def _on_press(self, _viewer: Any, event: Any) -> Iterator[None]:
-        """Tell a click from a drag: napari pans with a drag."""
+        """Tell a click from a drag: napari pans with a drag; with Shift it changes the window."""
+        if event.button == 1 and event.modifiers == ("Shift",):
+            yield from self._change_window(event)
+            return
         if event.button != 1 or event.modifiers or self._desk.session.tool in _LABELS_MODE:
             return
         moved, held = 0, self._held(event)
@@ -86,6 +95,17 @@ class Hand:
             self.click(tuple(event.position[-3:]))
         elif held:
             self._drop(held, event)
+
+    def _change_window(self, event: Any) -> Iterator[None]:
+        """Follow a drag: to the right wider, downwards brighter."""
+        stage = self._desk.stage
+        camera, start, window = self._desk.viewer.scene.camera, tuple(event.pos), stage.window
+        pans, camera.mouse_pan = camera.mouse_pan, False
+        yield
+        while event.type == "mouse_move":
+            stage.show_window(dragged(window, float(event.pos[0] - start[0]), float(event.pos[1] - start[1])))
+            yield
+        camera.mouse_pan = pans
 
     # ---- landmarks that are moved ----------------------------------------------------------------------------------
 
@@ -117,6 +137,7 @@ class Hand:
             if session.tool != "look":
                 self._desk.say(f"outside the image of visit {session.key}, in which marks are set", error=True)
             return
+        self.new.end()
         if session.tool == "mark":
             self._mark((x, y, z))
         elif session.tool == "landmark":
@@ -125,24 +146,51 @@ class Hand:
             session.select(self._desk.stage.lesion_at((x, y, z)))
 
     def _mark(self, lps_mm: XYZ) -> None:
-        session = self._desk.session
         there = self._desk.stage.lesion_at(lps_mm)
         if there:
-            session.select(there)
+            self._desk.session.select(there)
             self._desk.say(f"{there} is here already; it is chosen now")
-            return
+        else:
+            self.mark(lps_mm)
+
+    def mark(self, lps_mm: XYZ, track: str | None = None) -> None:
+        """Mark a lesion at a place (LPS mm), on a track of earlier visits if one is named."""
+        session = self._desk.session
         series, volume, now = session.series, session.volume, session.now
         if series is None or volume is None or now is None:
             return
         self._desk.run(
-            "growing the outline", lambda: propose(series, volume, lps_mm, now.placement), self._take_proposal
+            "growing the outline",
+            lambda: propose(series, volume, lps_mm, now.placement),
+            lambda proposal: self._take_proposal(proposal, track),
         )
 
-    def _take_proposal(self, proposal: Proposal) -> None:
+    def _take_proposal(self, proposal: Proposal, track: str | None) -> None:
         session = self._desk.session
-        lesion = session.add(proposal)
+        before = session.n_acts
+        lesion = session.add(proposal, track)
         row = session.lesion_map.lesion(lesion)
-        self._desk.say(proposal.words or f"{lesion}: {site_name(row.sites[0])}; change the site below if it is another")
+        if proposal.grown is not None:
+            self.new.begin(lesion, proposal.grown, before)
+        sex = session.work.patient.sex if session.work else None
+        hint = normal_words(session.now, row, sex) if session.now is not None else ""
+        words = (
+            proposal.words or f"{lesion}: {site_name(row.sites[0])}; the wheel changes its outline, Esc takes it back"
+        )
+        self._desk.say(f"{words}\n{hint}" if hint else words)
+
+    def accept(self) -> None:
+        """Keep the outline that is new."""
+        lesion = self.new.lesion
+        if self.new.end():
+            self._desk.say(f"{lesion} kept")
+
+    def reject(self) -> bool:
+        """Take back the lesion whose outline is new; False where there is none."""
+        lesion = self.new.lesion
+        if self.new.take_back():
+            self._desk.say(f"{lesion} taken back")
+        return bool(lesion)
 
     def _landmark(self, lps_mm: XYZ, *, go_on: bool = True) -> None:
         session = self._desk.session

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AXIS_LABELS",
-    "STAY",
     "UNITS",
     "XYZ",
     "LayerTuple",
@@ -59,7 +58,6 @@ _THICK = 1.3
 """Slices this much thicker than the pixels tell the plane; else it is coronal."""
 
 XYZ = tuple[float, float, float]
-STAY: XYZ = (0.0, 0.0, 0.0)
 LayerTuple = tuple[Any, dict[str, Any], str]
 Vertical = Literal["up", "down"]
 
@@ -124,11 +122,11 @@ def _straight(volume: Volume, order: int) -> Volume:
     return volume if grid is volume.grid else resample(Volume(volume.array, volume.grid), grid, order=order)
 
 
-def _placed(grid: Grid, shift_mm: XYZ) -> dict[str, Any]:
+def _placed(grid: Grid) -> dict[str, Any]:
     """Scale and translation in the world of a straight grid turned by ``array_from_grid``."""
     axes, _ = _order(grid)
     ends = grid.lps([[0, 0, 0], [n - 1 for n in grid.shape]])
-    first = world_from_lps(ends.min(axis=0) + shift_mm)
+    first = world_from_lps(ends.min(axis=0))
     return {
         "scale": tuple(grid.spacing_mm[axis] for axis in axes),
         "translate": tuple(first.tolist()),
@@ -137,7 +135,7 @@ def _placed(grid: Grid, shift_mm: XYZ) -> dict[str, Any]:
     }
 
 
-def image_layer(volume: Volume, name: str, *, shift_mm: XYZ = STAY, **options: object) -> LayerTuple:
+def image_layer(volume: Volume, name: str, **options: object) -> LayerTuple:
     """Make the layer data tuple of an image.
 
     Parameters
@@ -146,15 +144,13 @@ def image_layer(volume: Volume, name: str, *, shift_mm: XYZ = STAY, **options: o
         What to show; where it is tilted it is resampled to the patient's axes.
     name : str
         Of the layer.
-    shift_mm : (x, y, z)
-        To stand beside another visit in the same canvas.
     **options
         More for ``viewer.add_image``: colormap, contrast_limits, opacity.
     """
     straight = _straight(volume, 1)
     metadata = {"lps_from_voxel": volume.grid.lps_from_voxel, "tilt": tilt_words(volume.grid)}
     options.setdefault("contrast_limits", window(straight.array))
-    given = {"name": name, "metadata": metadata, "blending": "additive", **_placed(straight.grid, shift_mm), **options}
+    given = {"name": name, "metadata": metadata, "blending": "additive", **_placed(straight.grid), **options}
     return array_from_grid(straight.array, straight.grid), given, "image"
 
 
@@ -168,9 +164,7 @@ def window(array: NDArray[Any]) -> tuple[float, float]:
     return float(thinned.min()), float(max(thinned.max(), thinned.min() + 1))
 
 
-def labels_layer(
-    masks: Iterable[tuple[int, Mask]], grid: Grid, name: str, *, shift_mm: XYZ = STAY, **options: object
-) -> LayerTuple:
+def labels_layer(masks: Iterable[tuple[int, Mask]], grid: Grid, name: str, **options: object) -> LayerTuple:
     """Make the layer data tuple of masks that lie on one Series' grid, each with its label.
 
     The array is that of ``shown_grid(grid)``: on a tilted grid the masks are resampled, nearest neighbour.
@@ -183,7 +177,7 @@ def labels_layer(
     for label, mask in masks:
         array[mask.slices][mask.box] = label
     straight = _straight(Volume(array, grid), 0)
-    given = {"name": name, **_placed(straight.grid, shift_mm), **options}
+    given = {"name": name, **_placed(straight.grid), **options}
     return array_from_grid(straight.array, straight.grid), given, "labels"
 
 
@@ -274,10 +268,10 @@ def plane_order(grid: Grid) -> tuple[int, int, int]:
     return orders[depth]
 
 
-def segments(lines: Iterable[NDArray[np.float64]], shift_mm: XYZ = STAY) -> NDArray[np.float64]:
+def segments(lines: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Give napari vectors (n, 2, 3: start, direction) of polylines in LPS mm."""
     parts = [
-        np.stack([world_from_lps(line[:-1] + shift_mm), world_from_lps(np.diff(line, axis=0))], axis=1)
+        np.stack([world_from_lps(line[:-1]), world_from_lps(np.diff(line, axis=0))], axis=1)
         for line in lines
         if len(line) > 1
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
 from lesionmap.evaluate import patient_facts, place_visit, with_coverage
-from lesionmap.lesions import Extent
+from lesionmap.lesions import Extent, Mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.compare import VisitFacts
+    from lesionmap.lesions import LesionMap
+    from lesionmap.measure import Measurement
+    from lesionmap.segment import Click
     from lesionmap.skeleton import Placement
     from lesionmap.skeleton.placement import LabelMap
     from lesionmap.space import Volume
@@ -34,6 +37,7 @@ __all__ = [
     "OpenedVisit",
     "PatientWork",
     "Proposal",
+    "ball",
     "bones_of",
     "carry_skeleton",
     "guess_skeleton",
@@ -41,6 +45,7 @@ __all__ = [
     "label_skeleton",
     "load_patient",
     "main_series",
+    "marked",
     "moved",
     "open_study",
     "open_visit",
@@ -48,6 +53,7 @@ __all__ = [
     "propose",
     "put_skeleton",
     "read_pixels",
+    "remeasured",
     "sample_study",
 ]
 
@@ -98,6 +104,8 @@ class Proposal:
     extent: Extent
     words: str = ""
     """What the reader should know, as that no mask could be grown."""
+    grown: Click | None = None
+    """Gives the mask for other tolerances; None where there is none."""
 
 
 def open_study(where: str, *, create: bool = False) -> tuple[Study, tuple[Patient, ...]]:
@@ -204,21 +212,41 @@ def propose(
     placement : Placement, optional
         Without one no site is proposed.
     """
-    from lesionmap.segment import grow
+    from lesionmap.segment import click
 
-    seed = _in_plane(volume, seed_lps_mm) if volume.projection else seed_lps_mm
-    extent = Extent(series.name, None, seed, series.phase)
-    sites = _sites(np.array([seed]), volume, placement)
+    marker = marked(series, volume, seed_lps_mm, placement)
     try:
-        mask = grow(volume, seed, series=series)
+        bones = bones_of(placement) if placement is not None else None
+        seed = _seed(volume, seed_lps_mm)
+        grown = click(volume, seed, placement=placement, labels=bones, series=series)
+        mask = grown.mask(grown.tolerance)
     except LesionmapError as error:
-        return Proposal(sites, extent, f"a marker was set, no outline: {error}")
-    extent = Extent(series.name, mask, None, series.phase)
-    return Proposal(_sites(mask.lps_mm(), volume, placement) or sites, extent)
+        return replace(marker, words=f"a marker was set, no outline: {error}")
+    sites = _sites(mask.lps_mm(), volume, placement) or marker.sites
+    return Proposal(sites, Extent(series.name, mask, None, series.phase), grown=grown)
 
 
-def _in_plane(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Bring a point to the middle of a projection's depth."""
+def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None) -> Proposal:
+    """Propose a marker at a place (LPS mm), with its site; nothing is outlined."""
+    seed = _seed(volume, lps_mm)
+    return Proposal(_sites(np.array([seed]), volume, placement), Extent(series.name, None, seed, series.phase))
+
+
+def ball(volume: Volume, lps_mm: tuple[float, float, float], radius_mm: float) -> Mask:
+    """Give the voxels whose centres lie within a distance of a place (LPS mm); the one that holds it at least."""
+    grid = volume.grid
+    middle = np.rint(grid.voxels(_seed(volume, lps_mm))).astype(int)
+    reach = np.ceil(radius_mm / np.array(grid.spacing_mm)).astype(int)
+    low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, grid.shape)
+    voxels = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
+    near = np.linalg.norm(grid.lps(voxels) - grid.lps(middle), axis=1) <= radius_mm
+    return Mask.of_voxels(voxels[near], grid)
+
+
+def _seed(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Give the place itself; on a projection, in the middle of its depth."""
+    if not volume.projection:
+        return lps_mm
     i, j, _ = volume.grid.voxels(lps_mm).tolist()
     x, y, z = volume.grid.lps((i, j, 0.0)).tolist()
     return x, y, z
@@ -231,6 +259,38 @@ def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -
     return (
         () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement, bones_of(placement))
     )
+
+
+def remeasured(
+    now: VisitFacts, new: LesionMap, volumes: Mapping[str, Volume], references: Sequence[Reference]
+) -> dict[str, Sequence[Measurement]]:
+    """Give the measurements of a changed lesion map: those of lesions that stayed as they were are kept.
+
+    Parameters
+    ----------
+    now : VisitFacts
+        As it was.
+    new : LesionMap
+        As it is.
+    volumes : mapping of str to Volume
+        Series name → pixels at hand.
+    references : sequence of Reference
+        Of the visit.
+    """
+    from lesionmap.measure import measure_lesion, reference_mean
+
+    before = {lesion.id: lesion for lesion in now.lesion_map.lesions}
+    series = {one.name: one for one in now.visit.series}
+    means = {
+        x.series: reference_mean(x, volumes[x.series], series.get(x.series)) for x in references if x.series in volumes
+    }
+    known = {name: mean for name, mean in means.items() if mean is not None}
+    return {
+        lesion.id: now.measurements[lesion.id]
+        if before.get(lesion.id) == lesion and lesion.id in now.measurements
+        else measure_lesion(lesion, now.visit, volumes, now.placement, known)
+        for lesion in new.lesions
+    }
 
 
 def bones_of(placement: Placement) -> Volume | None:

@@ -14,15 +14,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Mask
     from lesionmap.skeleton import Placement
 
-__all__ = ["anchor", "reach", "site_place"]
-
-_ANCHOR = "S1"
-"""Landmark that two visits side by side share, where both are placed."""
-
-
-def anchor(placement: Placement | None) -> NDArray[np.float64] | None:
-    """Give the point by which two visits side by side are held level, LPS mm; None without a placement."""
-    return np.array(placement.positions()[_ANCHOR]) if placement is not None else None
+__all__ = ["reach", "site_place"]
 
 
 def reach(mask: Mask, patient_axis: int) -> float:

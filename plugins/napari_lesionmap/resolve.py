@@ -7,6 +7,8 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
+from lesionmap import annotate
+from lesionmap.annotate import normal_hint
 from lesionmap.lesions import Attributes, Certainty
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import groups, known, landmarks, sites
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion, Verdict
     from lesionmap.measure import Measurement
     from lesionmap.skeleton import PlacedLandmark
+    from lesionmap.visits import Sex
     from lesionmap.write import Results
 
 __all__ = [
@@ -34,15 +37,16 @@ __all__ = [
     "count_words",
     "course_rows",
     "earlier_rows",
+    "expected_place",
     "landmark_rows",
     "landmark_words",
     "lesion_rows",
     "next_landmark",
+    "normal_words",
     "place_of",
     "site_choices",
     "site_name",
     "visit_rows",
-    "visit_title",
 ]
 
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
@@ -147,12 +151,6 @@ def site_choices() -> tuple[tuple[str, str], ...]:
 def attribute_words(name: str) -> str:
     """Give the name of an attribute as it is read."""
     return "Painful here" if name == "painful" else name.replace("_", " ").capitalize()
-
-
-def visit_title(facts: VisitFacts) -> str:
-    """Give date and age of a visit."""
-    age = "" if facts.visit.age_y is None else f" · {facts.visit.age_y:.1f} y"
-    return f"{facts.visit.key}{age}"
 
 
 def visit_rows(results: Results) -> tuple[VisitRow, ...]:
@@ -263,6 +261,17 @@ def earlier_rows(results: Results, key: str) -> tuple[EarlierRow, ...]:
     return tuple(rows)
 
 
+def expected_place(results: Results, key: str, track: str) -> XYZ | None:
+    """Give where a track of earlier visits is expected in a visit, LPS mm; None where that cannot be told."""
+    now = results.facts(key)
+    for facts in reversed([x for x in results.visits if x.visit.key < key]):
+        lesion = next((x for x in facts.lesion_map.lesions if track in x.tracks), None)
+        if lesion is not None and now.placement is not None:
+            flat = [series.name for series in facts.visit.series if series.projection]
+            return annotate.expected_place(lesion, facts.placement, now.placement, projections=flat)
+    return None
+
+
 def course_rows(results: Results) -> tuple[CourseRow, ...]:
     """List the tracks with their states at each visit."""
     keys = [x.visit.key for x in results.visits]
@@ -282,6 +291,15 @@ def _course_cell(course: TrackCourse, key: str) -> CourseCell:
     more = f", {change.split_merge}" if change.split_merge else ""
     lesion = change.lesions[0] if change.lesions else ""
     return CourseCell(change.state, f"{state_style(change.state).words}{more}{volume}", lesion, change.reason)
+
+
+def normal_words(facts: VisitFacts, lesion: Lesion, sex: Sex | None) -> str:
+    """Say that signal is often seen at such a place in healthy children of that age; empty: nothing is known of it."""
+    main = main_measurement(facts.measurements.get(lesion.id, ()))
+    hint = normal_hint(
+        lesion.sites[0], facts.visit.age_y, sex, diameter_mm=main.diameter_mm, physis=lesion.physis or main.physis
+    )
+    return f"{hint.words} ({hint.citation}); 4 makes it a normal variant" if hint is not None else ""
 
 
 def count_words(results: Results, key: str) -> str:

@@ -14,9 +14,10 @@ from psygnal import Signal
 from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, LesionMap, Mask
-from lesionmap.measure import RULES, measure_lesion, reference_mean
+from lesionmap.measure import RULES
+from lesionmap.visits import Reference
 from lesionmap.write import Results, results_of
-from napari_lesionmap.load import Proposal, bones_of
+from napari_lesionmap.load import Proposal, bones_of, remeasured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lesionmap.space import Volume
     from lesionmap.store import Study
     from lesionmap.store.disk import Claim
-    from lesionmap.visits import Patient, Reference, Series
+    from lesionmap.visits import Patient, Series
     from napari_lesionmap.load import OpenedVisit, PatientWork
 
 __all__ = ["Session", "Tool"]
@@ -58,20 +59,22 @@ class Session:
         """Counts and states of all visits, as they are now."""
         self.key = ""
         """Of the visit that is worked on; empty: none."""
-        self.beside = ""
-        """Key of the visit shown beside it; empty: none."""
         self.volumes: dict[tuple[str, str], Volume] = {}
         """(visit key, Series name) → pixels that were read."""
         self.shown = ""
         """Name of the Series that is shown and marked in."""
         self.selected = ""
         """Lesion id; empty: none."""
+        self.track = ""
+        """Track of an earlier visit that is looked for; empty: none."""
         self.landmark = ""
         """Landmark that the next click places."""
         self.pending: dict[str, tuple[float, float, float]] = {}
         """Landmarks (LPS mm) that are too few yet to place a skeleton on."""
         self.tool: Tool = "look"
         self.rule = RULES["default"]
+        self.hidden = False
+        """Pseudonym and dates are hidden, for teaching."""
         self._claim: Claim | None = None
         self._acts: list[str] = []
         self._undone: list[str] = []
@@ -156,7 +159,7 @@ class Session:
 
     def _leave_visit(self) -> None:
         self._release()
-        self.key, self.beside, self.shown, self.selected, self.landmark = "", "", "", "", ""
+        self.key, self.shown, self.selected, self.track, self.landmark = "", "", "", "", ""
         self.volumes, self.pending = {}, {}
         self._acts, self._undone = [], []
 
@@ -170,17 +173,20 @@ class Session:
         """Why the visit cannot be edited here; empty: it can."""
         return self._claim.why if self._claim is not None and not self._claim.held else ""
 
-    @property
-    def beside_shown(self) -> str:
-        """Name of the Series that is shown of the visit beside; empty: none."""
-        return next((name for key, name in self.volumes if self.beside and key == self.beside), "")
+    def patient_words(self) -> str:
+        """Give the pseudonym of the patient, unless it is hidden."""
+        return "patient" if self.hidden or self.work is None else self.work.patient.id
 
-    def show_beside(self, key: str, volumes: dict[str, Volume]) -> None:
-        """Show another visit beside the one that is worked on; an empty key: none."""
-        self.beside = key
-        self.volumes = {at: volume for at, volume in self.volumes.items() if at[0] == self.key}
-        self.volumes |= {(key, name): volume for name, volume in volumes.items()}
-        self.visit_changed.emit()
+    def visit_words(self, key: str) -> str:
+        """Give the date of a visit, or which one it is where dates are hidden."""
+        keys = [x.visit.key for x in self.results.visits] if self.results else []
+        return f"visit {keys.index(key) + 1}" if self.hidden and key in keys else key
+
+    def hide_personal(self, hidden: bool) -> None:
+        """Hide pseudonym and dates, or show them."""
+        self.hidden = hidden
+        for signal in (self.patients_changed, self.visit_changed, self.map_changed):
+            signal.emit()
 
     def choose_rule(self, name: str) -> None:
         """Count by another rule."""
@@ -200,40 +206,46 @@ class Session:
             self.selected = lesion_id
             self.selection_changed.emit()
 
+    def choose_track(self, track: str) -> None:
+        """Choose a lesion of earlier visits; empty: none."""
+        if track != self.track:
+            self.track = track
+            self.selection_changed.emit()
+
     # ---- lesions ---------------------------------------------------------------------------------------------------
 
-    def add(self, proposal: Proposal) -> str:
-        """Mark a lesion as a click proposed it; the id of the lesion."""
+    def add(self, proposal: Proposal, track: str | None = None) -> str:
+        """Mark a lesion as a click proposed it, on a track of earlier visits if one is named; the id of the lesion."""
         if not proposal.sites:
             raise LesionmapError(
                 "no bone of the skeleton is at this place (a planar view has no depth); place the skeleton first, or "
                 "name the site on the page Map and then paint here"
             )
         old = self.lesion_map
-        new = annotate.add_lesion(old, sites=proposal.sites[:1], extents=(proposal.extent,))
-        self._commit(new, f"mark lesion {new.lesions[-1].id}")
+        new = annotate.add_lesion(old, sites=proposal.sites[:1], extents=(proposal.extent,), track=track)
+        self.commit(new, f"mark lesion {new.lesions[-1].id}")
         self.select(new.lesions[-1].id)
         return new.lesions[-1].id
 
     def add_site(self, site: str, track: str | None = None) -> str:
         """Mark a lesion known by its site only; the id of the lesion."""
         new = annotate.add_lesion(self.lesion_map, sites=(site,), track=track)
-        self._commit(new, f"mark lesion {new.lesions[-1].id}")
+        self.commit(new, f"mark lesion {new.lesions[-1].id}")
         self.select(new.lesions[-1].id)
         return new.lesions[-1].id
 
     def change(self, lesion_id: str, words: str, **fields: Unpack[LesionFields]) -> None:
         """Change fields of a lesion; ``words`` name the act: ``site``, ``certainty``."""
         new = annotate.change_lesion(self.lesion_map, lesion_id, **fields)
-        self._commit(new, f"{words} of lesion {lesion_id}")
+        self.commit(new, f"{words} of lesion {lesion_id}")
 
-    def draw(self, lesion_id: str, series: Series, mask: Mask | None) -> None:
-        """Take what was painted as the lesion's Extent on a Series; None: everything was rubbed out."""
+    def draw(self, lesion_id: str, series: Series, mask: Mask | None, words: str = "") -> None:
+        """Take a mask as the lesion's Extent on a Series; None: everything was rubbed out. ``words`` name the act."""
         lesion = self.lesion_map.lesion(lesion_id)
         others = tuple(x for x in lesion.extents if (x.series, x.phase) != (series.name, series.phase))
         drawn = (Extent(series.name, mask, None, series.phase),) if mask is not None else ()
         new = annotate.change_lesion(self.lesion_map, lesion_id, extents=(*drawn, *others))
-        self._commit(new, f"paint lesion {lesion_id}")
+        self.commit(new, words or f"paint lesion {lesion_id}")
 
     def add_painted(self, series: Series, mask: Mask) -> str:
         """Mark a lesion that was painted; the site that holds most of it is proposed."""
@@ -245,16 +257,21 @@ class Session:
 
     def remove(self, lesion_id: str) -> None:
         """Take a lesion off the map."""
-        self._commit(annotate.remove_lesion(self.lesion_map, lesion_id), f"delete lesion {lesion_id}")
+        self.commit(annotate.remove_lesion(self.lesion_map, lesion_id), f"delete lesion {lesion_id}")
 
     def answer(self, track: str, verdict: Verdict | None) -> None:
         """Say of an earlier lesion that is not marked now what became of it; None takes the answer back."""
         if verdict is not None:
-            self._commit(annotate.answer(self.lesion_map, track, verdict), f"answer {verdict.replace('_', ' ')}")
+            self.commit(annotate.answer(self.lesion_map, track, verdict), f"answer {verdict.replace('_', ' ')}")
         elif any(x.track == track for x in self.lesion_map.answers):
-            self._commit(annotate.withdraw_answer(self.lesion_map, track), "withdraw answer")
+            self.commit(annotate.withdraw_answer(self.lesion_map, track), "withdraw answer")
 
     # ---- undo ------------------------------------------------------------------------------------------------------
+
+    @property
+    def n_acts(self) -> int:
+        """How many acts undo could take back."""
+        return len(self._acts)
 
     @property
     def undo_words(self) -> str:
@@ -288,7 +305,8 @@ class Session:
         self.map_changed.emit()
         return self._acts[-1]
 
-    def _commit(self, new: LesionMap, words: str) -> None:
+    def commit(self, new: LesionMap, words: str) -> None:
+        """Store a lesion map that an act has made; ``words`` name the act: ``merge lesions L3 and L4``."""
         self._may_edit()
         self._study().save(self.lesion_map, new)
         self._acts.append(words)
@@ -299,24 +317,32 @@ class Session:
     def _take(self, new: LesionMap) -> None:
         """Take a lesion map, measuring anew only those lesions that are others."""
         now = self._open()
-        before = {lesion.id: lesion for lesion in now.lesion_map.lesions}
         volumes = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
-        known_series = {series.name: series for series in now.visit.series}
-        means = {
-            x.series: reference_mean(x, volumes[x.series], known_series.get(x.series))
-            for x in self._references()
-            if x.series in volumes
-        }
-        known = {name: mean for name, mean in means.items() if mean is not None}
-        measured = {
-            lesion.id: now.measurements[lesion.id]
-            if before.get(lesion.id) == lesion and lesion.id in now.measurements
-            else measure_lesion(lesion, now.visit, volumes, now.placement, known)
-            for lesion in new.lesions
-        }
+        measured = remeasured(now, new, volumes, self._references())
         self._replace(replace(now, lesion_map=new, measurements=measured))
         if self.selected not in measured:
             self.select("")
+
+    @property
+    def reference(self) -> Reference | None:
+        """The reference region of the Series that is shown; None: none was set."""
+        return next((x for x in self._references() if x.series == self.shown), None)
+
+    def set_reference(self, mask: Mask) -> None:
+        """Keep a region of muscle as the reference of the Series that is shown; its lesions are measured anew."""
+        work, now = self.work, self._open()
+        if work is None:
+            return
+        self._may_edit()
+        reference = Reference(self.shown, mask)
+        self._study().save_reference(now.visit.patient, self.key, reference, now.lesion_map.reader)
+        others = tuple(x for x in self._references() if x.series != self.shown)
+        self.work = replace(work, references={**work.references, self.key: (*others, reference)})
+        drawn = {x.id for x in now.lesion_map.lesions if any(extent.series == self.shown for extent in x.extents)}
+        kept = {lesion: rows for lesion, rows in now.measurements.items() if lesion not in drawn}
+        self._replace(replace(now, measurements=kept))
+        self._take(now.lesion_map)
+        self.map_changed.emit()
 
     def _references(self) -> tuple[Reference, ...]:
         return self.work.references.get(self.key, ()) if self.work else ()
@@ -328,6 +354,14 @@ class Session:
     def _reckon(self, visits: Sequence[VisitFacts]) -> None:
         """Count and compare anew; quick, as nothing is measured."""
         self.results = results_of(self.work.patient, visits, rule=self.rule) if self.work and visits else None
+
+    def sign(self) -> None:
+        """Sign the lesion map: nobody changes it until it is unlocked."""
+        self.commit(annotate.sign(self.lesion_map), "sign")
+
+    def unlock(self) -> None:
+        """Make a signed lesion map one that can be changed again; the history keeps both."""
+        self.commit(annotate.unlock(self.lesion_map), "unlock")
 
     def _may_edit(self) -> None:
         if self.read_only:

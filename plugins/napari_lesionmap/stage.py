@@ -12,11 +12,11 @@ from lesionmap.lesions import Mask
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import caption, hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
-from napari_lesionmap.layers import STAY, XYZ
-from napari_lesionmap.places import anchor, site_place
-from napari_lesionmap.resolve import place_of
+from napari_lesionmap.places import site_place
+from napari_lesionmap.resolve import expected_place, place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
 from napari_lesionmap.solid import BoneSurfaces
+from napari_lesionmap.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import Lesion
     from lesionmap.space import Grid
+    from napari_lesionmap.layers import XYZ
     from napari_lesionmap.session import Session
     from napari_lesionmap.skeleton_lines import Cut, Later
     from napari_lesionmap.solid import Solid
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["MASKS", "Stage", "label_of", "painted"]
 
 MASKS = "lesion masks"
-_GAP_MM = 30.0
 _PICKED = "#ffb000"
+_INVERSE = "gray_r"
 
 
 def label_of(lesion_id: str) -> int:
@@ -77,10 +78,10 @@ class Stage:
         self.bones = BoneSurfaces(viewer)
         self.dots = LesionDots(viewer, session)
         self._later = later
-        self.shift: XYZ = STAY
-        """LPS mm by which the visit beside is moved on the canvas."""
         self._changing = False
-        self._shown: tuple[str, str, str, tuple[int, ...]] | None = None
+        self.image: Any = None
+        """Layer of the image that is marked in; None while there is none."""
+        self._shown: tuple[str, str, tuple[int, ...]] | None = None
         self._ours: list[str] = []
         self._drawn: dict[int, Mask] = {}
         self._colours: dict[int | None, str] = {}
@@ -109,7 +110,7 @@ class Stage:
     # ---- images ----------------------------------------------------------------------------------------------------
 
     def show_visit(self) -> None:
-        """Show the chosen Series of the visit, and of the visit beside it."""
+        """Show the chosen Series of the visit."""
         # A layer that is added moves the dims; what follows them must not add another one in the midst of it.
         self._changing = True
         try:
@@ -129,19 +130,13 @@ class Stage:
         order = layers.plane_order(session.volume.grid)
         # Planar views have a frame of their own each: the camera does not stay from one to another image.
         frame = session.shown if session.volume.projection else ""
-        shown = (session.key, session.beside, frame, order)
+        shown = (session.key, frame, order)
         stay = self._shown == shown
-        name = f"{session.shown} · {session.key}"
-        self._add_image(name, (session.key, session.shown), STAY)
-        self.shift = self._beside_shift()
-        for key, series in session.volumes:
-            if key == session.beside:
-                self._add_image(f"{series} · {key}", (key, series), self.shift)
-                self._add_beside_masks(key, series)
-        caption(viewer, session.beside, session.key if session.beside else "")
+        caption(viewer, f"{session.patient_words()} · {session.visit_words(session.key)}", session.shown)
+        self.image = self._add(layers.image_layer(session.volume, session.shown))
         self._add_masks()
         self._ours += self.dots.add(session.volume.grid)
-        viewer.layers.selection.active = viewer.layers[name]
+        viewer.layers.selection.active = self.image
         if stay:
             viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom = before
         else:
@@ -155,6 +150,7 @@ class Stage:
             if name in self.viewer.layers:
                 self.viewer.layers.remove(name)
         self._ours = []
+        self.image = None
         self._drawn = {}
         self.lines.clear()
         self.bones.clear()
@@ -164,37 +160,6 @@ class Stage:
         layer = getattr(self.viewer, f"add_{kind}")(data, **options)
         self._ours.append(layer.name)
         return layer
-
-    def _add_beside_masks(self, key: str, series: str) -> None:
-        """Show what was drawn in the visit beside; it is not edited here."""
-        facts = self.session.results.facts(key) if self.session.results else None
-        grid = self.session.volumes[key, series].grid
-        masks = [
-            (label_of(lesion.id), extent.mask)
-            for lesion in (facts.lesion_map.lesions if facts else ())
-            for extent in lesion.extents
-            if extent.mask is not None and extent.series == series and extent.mask.grid == grid
-        ]
-        if masks:
-            made = layers.labels_layer(masks, grid, f"{MASKS} · {key}", shift_mm=self.shift, opacity=0.55)
-            self._add(made).editable = False
-
-    def _add_image(self, name: str, at: tuple[str, str], shift: XYZ) -> None:
-        self._add(layers.image_layer(self.session.volumes[at], name, shift_mm=shift))
-
-    def _beside_shift(self) -> XYZ:
-        """Move the visit beside to the left, pelvis to pelvis where both are placed, else middle to middle."""
-        session = self.session
-        others = [volume for (key, _), volume in session.volumes.items() if key == session.beside]
-        if session.volume is None or session.results is None or not others:
-            return STAY
-        here, there = (v.grid.corners_lps_mm() for v in (session.volume, others[0]))
-        anchors = [anchor(p) for p in (session.results.facts(k).placement for k in (session.key, session.beside))]
-        move = here.mean(axis=0) - there.mean(axis=0)
-        if anchors[0] is not None and anchors[1] is not None:
-            move = anchors[0] - anchors[1]
-        x = here[:, 0].min() - _GAP_MM - there[:, 0].max()
-        return float(x), float(move[1]), float(move[2])
 
     # ---- lesions ---------------------------------------------------------------------------------------------------
 
@@ -295,6 +260,35 @@ class Stage:
         elif mask is not None:
             self.session.add_painted(series, mask)
 
+    def preview(self, lesion_id: str, mask: Mask) -> None:
+        """Show a mask in place of a lesion's own; nothing is stored."""
+        if MASKS not in self.viewer.layers or self.grid is None or mask.grid != self.grid:
+            return
+        label = label_of(lesion_id)
+        now = {**self._drawn, label: mask}
+        self._redraw({label} & self._drawn.keys(), {label}, now)
+        self._drawn = now
+
+    # ---- window ----------------------------------------------------------------------------------------------------
+
+    @property
+    def window(self) -> Window:
+        """From which signal to which the image is shown."""
+        image = self.image
+        if image is None:
+            return Window(0.0, 1.0)
+        low, high = image.contrast_limits
+        return Window(float(low), float(high), float(image.gamma), image.colormap.name == _INVERSE)
+
+    def show_window(self, window: Window) -> None:
+        """Show the image from one signal to another."""
+        image = self.image
+        if image is None:
+            return
+        image.contrast_limits = (window.low, window.high)
+        image.gamma = window.gamma
+        image.colormap = _INVERSE if window.inverse else "gray"
+
     def _restore(self) -> None:
         """Show the masks as they are stored."""
         layer = self.viewer.layers[MASKS]
@@ -366,6 +360,12 @@ class Stage:
         """Show about where a site of the placed skeleton is; False where that is not known."""
         now = self.session.now
         return self._jump(site_place(now.placement, site) if now is not None and now.placement is not None else None)
+
+    def jump_to_earlier(self, track: str, site: str) -> bool:
+        """Show where a lesion of earlier visits is expected now; False where that is not known."""
+        session = self.session
+        expected = expected_place(session.results, session.key, track) if session.results and session.key else None
+        return self._jump(expected) if expected is not None else self.jump_to_site(site)
 
     def _jump(self, lps_mm: ArrayLike | None) -> bool:
         if lps_mm is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,12 @@ from napari.components import ViewerModel
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
+from lesionmap.skeleton import place
 from lesionmap.store import Study
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.load import Proposal
+from napari_lesionmap.prior import Prior, counterpart
 from napari_lesionmap.resolve import course_rows, earlier_rows, landmark_rows, lesion_rows, next_landmark
 from napari_lesionmap.session import Session
 from napari_lesionmap.skeleton_lines import LANDMARKS as LANDMARK_LAYER
@@ -210,7 +213,7 @@ def test_all_layers_share_units_axes_and_steps(session: Session) -> None:
     stage = Stage(viewer, session)
     stage.show_visit()
     stage.show_bones(lines=True, landmarks=True)
-    assert own_layers(viewer) == {f"STIR coronal · {LATER}", MASKS, DOTS, LINES, LANDMARK_LAYER}
+    assert own_layers(viewer) == {"STIR coronal", MASKS, DOTS, LINES, LANDMARK_LAYER}
     for layer in viewer.layers:
         assert [str(unit) for unit in layer.units] == ["millimeter"] * 3, layer.name
         assert layer.axis_labels == ("y", "z", "x"), layer.name
@@ -324,17 +327,33 @@ def test_both_forms_of_the_paint_event_are_read() -> None:
     assert (labels, low.tolist(), high.tolist()) == ({3}, [3, 7, 2], [4, 7, 9])
 
 
-def test_the_earlier_visit_stands_beside_without_a_negative_scale(staged: tuple[Session, ViewerModel, Stage]) -> None:
-    session, viewer, _ = staged
-    work = session.work
+def test_the_earlier_visit_shows_the_same_place_of_the_same_bone(session: Session) -> None:
+    """The child has grown and lies elsewhere: not the same millimetres, but the same place."""
+    work, now = session.work, session.now
     assert work is not None
-    visit = work.visit(EARLIER).visit
-    session.show_beside(EARLIER, load.read_pixels(visit, ["STIR coronal"]))
-    here, there = viewer.layers[f"STIR coronal · {LATER}"], viewer.layers[f"STIR coronal · {EARLIER}"]
-    assert there.extent.world[1][2] < here.extent.world[0][2]
-    assert there.translate[:2] == pytest.approx(here.translate[:2])
-    session.show_beside("", {})
-    assert f"STIR coronal · {EARLIER}" not in own_layers(viewer)
+    assert now is not None
+    assert now.placement is not None
+    grown = {name: (x * 0.9 + 31, y * 0.9 - 12, z * 0.9 + 55) for name, (x, y, z) in LANDMARKS.items()}
+    then = place(grown, age_y=8.0, sex="M")
+    earlier = replace(work.visit(EARLIER), placement=then)
+    assert session.study is not None
+    session.enter_patient(replace(work, visits=(earlier, work.visit(LATER))))
+    session.enter_visit(load.open_visit(session.study, now.visit, READER))
+    prior = Prior()
+    viewer = ViewerModel()
+    stage = Stage(viewer, prior)
+    volume = load.read_pixels(earlier.visit, ["STIR coronal"])["STIR coronal"]
+    prior.show(session, EARLIER, "STIR coronal", volume)
+    assert viewer.layers["STIR coronal"].data.shape
+    found = counterpart(spot(now.placement, TIBIA), session, prior)
+    assert found is not None
+    assert np.linalg.norm(np.subtract(found, spot(then, TIBIA))) < 4.0
+    assert np.linalg.norm(np.subtract(found, spot(now.placement, TIBIA))) > 30.0
+    with pytest.raises(LesionmapError, match="it is the visit beside"):
+        prior.remove(prior.lesion_map.lesions[0].id)
+    prior.leave()
+    assert not viewer.layers
+    stage.close()
 
 
 def test_the_skeleton_follows_slice_and_plane(session: Session) -> None:

@@ -47,8 +47,8 @@ def test_the_patients_right_is_on_screen_left_and_the_head_up(make_napari_viewer
     data, options, _ = layers.image_layer(Volume(array, grid), "blob")
     viewer.add_image(data, **options)
     viewer.dims.point = tuple(layers.world_from_lps([-60.0, 34.0, 10.0]))
-    for edge in ("left", "right", "top", "bottom"):
-        viewer.canvas.overlays[f"lesionmap_{edge}"].visible = False
+    for name in ("lesionmap_left", "lesionmap_right", "lesionmap_top", "lesionmap_bottom", "scale_bar"):
+        viewer.canvas.overlays[name].visible = False
     picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int).sum(axis=2)
     rows, columns = np.nonzero(picture > 0.9 * picture.max())
     height, width = picture.shape
@@ -195,7 +195,7 @@ def show_the_earlier_visit_beside(driver: Driver) -> None:
     dock = driver.dock
     driver.page("Visits")
     driver.click(dock.visits.beside_on, QPoint(8, dock.visits.beside_on.height() // 2))
-    driver.wait(lambda: dock.desk.session.beside == EARLIER, "the earlier visit beside")
+    driver.wait(lambda: dock.views.prior.key == EARLIER, "the earlier visit beside")
     driver.idle()
     driver.shot("07_beside")
 

@@ -69,7 +69,7 @@ class ComparePage:
         self._rows = course_rows(results) if results else ()
         keys = [x.visit.key for x in results.visits] if results else []
         self.table.setColumnCount(1 + len(keys))
-        self.table.setHorizontalHeaderLabels(["Site", *keys])
+        self.table.setHorizontalHeaderLabels(["Site", *map(self._desk.session.visit_words, keys)])
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)

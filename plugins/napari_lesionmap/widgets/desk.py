@@ -37,7 +37,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         super().__init__(parent)
         self.viewer = viewer
         self.session = Session()
-        self.stage = Stage(viewer, self.session, self._cut_later)
+        self.stage = Stage(viewer, self.session, self.cut_later)
         self.stage.said.connect(lambda words: self.say(words, error=True))
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
@@ -134,7 +134,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         else:
             self.attempt(then, result[0])
 
-    def _cut_later(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+    def cut_later(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
         """Cut the skeleton when the slice has stood still for a moment."""
         turn = self._turns["still"] = self._turns.get("still", 0) + 1
 
@@ -143,6 +143,11 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
                 self.quietly("cut", work, then)
 
         QTimer.singleShot(_STILL_MS, begin)
+
+    def soon(self, after_ms: int, what: str, act: Callable[[], object]) -> None:
+        """Do something small when it has been asked for no more for a while; errors are shown in words."""
+        turn = self._turns[what] = self._turns.get(what, 0) + 1
+        QTimer.singleShot(after_ms, lambda: self.attempt(act) if turn == self._turns[what] else None)
 
     def cancel(self) -> None:
         """Let the work that is being done end unheard; nothing of it is kept."""

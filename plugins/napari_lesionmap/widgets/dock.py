@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QShortcut,
+    QSizePolicy,
+    QTabWidget,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_lesionmap.acts import Acts
 from napari_lesionmap.hand import Hand
-from napari_lesionmap.resolve import visit_title
-from napari_lesionmap.stage import MASKS
+from napari_lesionmap.keys import KEYS, Key
 from napari_lesionmap.widgets.compare import ComparePage
 from napari_lesionmap.widgets.desk import Desk
 from napari_lesionmap.widgets.export import ExportPage
+from napari_lesionmap.widgets.help import KeyHelp
 from napari_lesionmap.widgets.lesions import LesionsPage
 from napari_lesionmap.widgets.map import MapPage
+from napari_lesionmap.widgets.more import More
 from napari_lesionmap.widgets.parts import button, scrolled
+from napari_lesionmap.widgets.sideviews import SideViews
 from napari_lesionmap.widgets.skeleton import SkeletonPage
 from napari_lesionmap.widgets.visits import VisitsPage
 
@@ -29,6 +50,7 @@ PAGES = ("Visits", "Skeleton", "Lesions", "Map", "Compare", "Export")
 _WIDE_PX = 450
 _LINES = 3
 _ERROR = "#e5534b"
+_TYPED_INTO = (QLineEdit, QComboBox, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
 
 
 class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
@@ -42,7 +64,8 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.desk = Desk(napari_viewer, self)
         self.hand = Hand(self.desk)
-        self.visits = VisitsPage(self.desk)
+        self.views = SideViews(self.desk, self)
+        self.visits = VisitsPage(self.desk, self.views)
         self.skeleton = SkeletonPage(self.desk)
         self.lesions = LesionsPage(self.desk, self.visits)
         self.map = MapPage(self.desk)
@@ -54,13 +77,19 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         layout.addLayout(self._head())
         layout.addWidget(self._pages(), 1)
         layout.addLayout(self._foot())
+        self.acts = Acts(self.desk, self.hand, self)
+        self.sheet: KeyHelp | None = None
+        self._listen()
+
+    def _listen(self) -> None:
+        """Follow the session, the desk and the viewer."""
         session = self.desk.session
         for signal in (session.patients_changed, session.visit_changed, session.map_changed):
             signal.connect(self._show_head)
-        session.visit_changed.connect(self._bind_keys)
+        session.visit_changed.connect(self._visit_changed)
         self.desk.said.connect(self._show_words)
         self.desk.busy.connect(self._show_busy)
-        napari_viewer.events.theme.connect(self._take_theme)
+        self.desk.viewer.events.theme.connect(self._take_theme)
         self.destroyed.connect(self.desk.close)
         self._take_theme()
         self._bind_keys()
@@ -73,10 +102,13 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         font.setBold(True)
         self._title.setFont(font)
         row.addWidget(self._title, 1)
-        self.undo = button("Undo", self._undo)
-        self.redo = button("Redo", self._redo)
+        self.undo = button("Undo", lambda: self.desk.attempt(self.acts.undo))
+        self.redo = button("Redo", lambda: self.desk.attempt(self.acts.redo))
+        row.addWidget(button("?", self.show_help, "All keys"))
         row.addWidget(self.undo)
         row.addWidget(self.redo)
+        self.more = More(self.desk)
+        row.addWidget(self.more)
         return row
 
     def _pages(self) -> QTabWidget:
@@ -120,31 +152,54 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         """Show the page of that name."""
         self.tabs.setCurrentIndex(PAGES.index(name))
 
-    def _undo(self) -> None:
-        words = self.desk.session.undo_words
-        if self.desk.attempt(self.desk.session.undo):
-            self.desk.say(f"undone: {words}")
-
-    def _redo(self) -> None:
-        words = self.desk.session.redo_words
-        if self.desk.attempt(self.desk.session.redo):
-            self.desk.say(f"done again: {words}")
+    def show_help(self) -> None:
+        """Show every key, or hide them."""
+        if self.sheet is None:
+            self.sheet = KeyHelp(self.window())
+        self.sheet.toggle()
 
     def _bind_keys(self) -> None:
-        """Undo by key is ours, in the layer of masks too: napari's own would take back paint but not the lesion."""
-        viewer = self.desk.viewer
-        holders: list[Any] = [viewer, *(x for x in viewer.layers if x.name == MASKS)]
-        for holder in holders:
-            holder.bind_key("Control-Z", lambda _holder: self._undo(), overwrite=True)
-            holder.bind_key("Control-Shift-Z", lambda _holder: self._redo(), overwrite=True)
+        """Make the keys work wherever the window's attention is, but in a line of text that is typed into.
+
+        They come before napari's own keys of layers, so that none has two meanings; without a visit napari's rule.
+        """
+        self._keys = []
+        for key in KEYS:
+            shortcut = QShortcut(QKeySequence(key.press), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(partial(self.press, key))
+            self._keys.append(shortcut)
+        QApplication.instance().focusChanged.connect(self._let_keys)
+        self.hand.new.changed.connect(self._let_keys)
+        self._let_keys()
+
+    def _let_keys(self, *_focus: object) -> None:
+        """While a line of text is typed into, keys are letters; without a visit they are napari's.
+
+        Enter is ours only while there is an outline to accept.
+        """
+        typing = isinstance(QApplication.focusWidget(), _TYPED_INTO)
+        for shortcut, key in zip(self._keys, KEYS, strict=True):
+            wanted = bool(self.desk.session.key) or key.act == "help"
+            shortcut.setEnabled(wanted and not typing and (key.act != "accept" or bool(self.hand.new.lesion)))
+
+    def press(self, key: Key) -> None:
+        """Do what a key does; what it cannot do is told in words."""
+        self.desk.attempt(getattr(self.acts, key.act), *key.arguments)
+
+    def _visit_changed(self) -> None:
+        self._let_keys()
+        self.acts.visit_changed()
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 
     def _show_head(self) -> None:
         session = self.desk.session
-        parts = [session.work.patient.id if session.work else "lesionmap"]
+        parts = [session.patient_words() if session.work else "lesionmap"]
         if session.now is not None:
-            parts.append(visit_title(session.now))
+            parts.append(session.visit_words(session.now.visit.key))
+            parts += [f"{session.now.visit.age_y:.1f} y"] if session.now.visit.age_y is not None else []
+            parts += ["signed"] if session.now.lesion_map.signed else []
         if session.read_only:
             parts.append("read-only")
         self._title.setText(" · ".join(parts))
@@ -174,7 +229,9 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 (Qt's name)
         """Let go of viewer and study."""
+        QApplication.instance().focusChanged.disconnect(self._let_keys)
         self.hand.close()
+        self.views.close()
         self.skeleton.close()
         self.desk.close()
         super().closeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_lesionmap.resolve import EarlierRow, LesionRow, earlier_rows, lesion_rows
@@ -96,7 +96,7 @@ class LesionsPage:
         layout.addWidget(self._earlier_heading)
         self.earlier = table(("Site", "Last", "Now"), 0, 4)
         self.earlier.setAccessibleName("lesions of earlier visits")
-        self.earlier.cellClicked.connect(lambda row, _column: self._jump_earlier(row))
+        self.earlier.cellClicked.connect(lambda row, _column: self._choose_earlier(row))
         layout.addWidget(self.earlier, 2)
         self._earlier_hint = hint()
         layout.addWidget(self._earlier_hint)
@@ -150,13 +150,14 @@ class LesionsPage:
     def _on_earlier_track(self, tracks: tuple[str, ...]) -> bool:
         return any(row.track in tracks for row in self._rows)
 
-    def _jump_earlier(self, at: int) -> None:
+    def _choose_earlier(self, at: int) -> None:
         row, session = self._rows[at], self._desk.session
+        session.choose_track(row.track)
         if row.lesion:
             session.select(row.lesion)
             self._jump()
         else:
-            self._desk.stage.jump_to_site(row.site_id)
+            self._desk.stage.jump_to_earlier(row.track, row.site_id)
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 
@@ -174,7 +175,8 @@ class LesionsPage:
         self.details.show()
 
     def _show_earlier(self) -> None:
-        fill(self.earlier, [(cell(x.site, key=x.track), cell(x.last), cell("")) for x in self._rows])
+        rows = [(cell(x.site, key=x.track), cell(self._desk.session.visit_words(x.last)), cell("")) for x in self._rows]
+        fill(self.earlier, rows, self._desk.session.track)
         for at, row in enumerate(self._rows):
             self.earlier.setCellWidget(at, 2, self._answer_box(row))
         unanswered = sum(not row.answer for row in self._rows)
@@ -206,6 +208,9 @@ class LesionsPage:
             if item is not None and item.data(Qt.ItemDataRole.UserRole) == chosen:
                 self.table.setCurrentCell(at, 0)
         self.table.blockSignals(False)
+        at = next((at for at, row in enumerate(self._rows) if row.track == self._desk.session.track), -1)
+        with QSignalBlocker(self.earlier):
+            self.earlier.setCurrentCell(at, 0) if at >= 0 else self.earlier.clearSelection()
         self.details.show()
 
     def _show_tool(self) -> None:

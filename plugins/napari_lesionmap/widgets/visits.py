@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lesionmap.visits import Patient, Series
     from napari_lesionmap.load import PatientWork
     from napari_lesionmap.widgets.desk import Desk
+    from napari_lesionmap.widgets.sideviews import SideViews
 
 __all__ = ["VisitsPage"]
 
@@ -31,8 +32,8 @@ _FILTER = "lesionmap study (*.lesionmap *.sqlite *.db);;All files (*)"
 class VisitsPage:
     """What is there: open or make a study, import images, choose a visit."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, views: SideViews) -> None:
+        self._desk, self._views = desk, views
         self._by_hand: dict[tuple[str, str, str], str] = {}
         """Patient, visit beside and Series shown → the Series that the reader chose to see beside it."""
         self.widget, layout = page()
@@ -56,6 +57,7 @@ class VisitsPage:
         desk.session.patients_changed.connect(self.show)
         desk.session.visit_changed.connect(self.show)
         desk.session.map_changed.connect(self._show_visits)
+        views.prior.visit_changed.connect(self._show_choices)
         self.show()
 
     def _study_row(self) -> QHBoxLayout:
@@ -201,16 +203,21 @@ class VisitsPage:
             self.open_visit(key)
 
     def _choose_series(self) -> None:
+        name = _key(self.series)
+        if name and name != self._desk.session.shown:
+            self.show_series(name)
+
+    def show_series(self, name: str) -> None:
+        """Show another Series of the visit, its pixels read in a thread."""
         session = self._desk.session
-        name, now = _key(self.series), session.now
-        if not name or now is None or name == session.shown:
+        now, at_hand = session.now, session.volumes.get((session.key, name))
+        if now is None:
             return
 
         def show(volume: Volume) -> None:
             session.show_series(name, volume)
             self._show_beside()
 
-        at_hand = session.volumes.get((session.key, name))
         if at_hand is not None:
             show(at_hand)
         else:
@@ -238,23 +245,29 @@ class VisitsPage:
             return chosen
         return load.paired_series(visit, session.now.visit, session.shown)
 
+    def toggle_beside(self) -> None:
+        """Show the visit that is chosen beside, or show this one only."""
+        if not self.beside_on.isEnabled():
+            self._desk.say("this patient has no other visit", error=True)
+        else:
+            self.beside_on.setChecked(not self.beside_on.isChecked())
+
     def _show_beside(self) -> None:
         session = self._desk.session
         key = self.beside.chosen() if self.beside_on.isChecked() else ""
         if session.work is None:
             return
         if not key:
-            if session.beside:
-                session.show_beside("", {})
+            self._views.hide_earlier()
             return
         name, visit = self._beside_name(), session.work.visit(key).visit
         if not name:
             self._desk.say(f"visit {key} has no images to show", error=True)
-        elif (key, name) != (session.beside, session.beside_shown):
+        elif (key, name) != (self._views.prior.key, self._views.prior.shown):
             self._desk.run(
                 f"reading visit {key}",
-                lambda: load.read_pixels(visit, [name]),
-                lambda volumes: session.show_beside(key, volumes),
+                lambda: load.read_pixels(visit, [name])[name],
+                lambda volume: self._views.show_earlier(key, name, volume),
             )
 
     # ---- showing ---------------------------------------------------------------------------------------------------
@@ -263,7 +276,10 @@ class VisitsPage:
         """Show what is there."""
         session = self._desk.session
         chosen = session.work.patient.id if session.work else ""
-        self.patients.offer([(x.id, _patient_words(x)) for x in session.patients], chosen)
+        words = [
+            f"patient {n}" if session.hidden else _patient_words(x) for n, x in enumerate(session.patients, start=1)
+        ]
+        self.patients.offer([(x.id, told) for x, told in zip(session.patients, words, strict=True)], chosen)
         self._import.setEnabled(session.study is not None)
         self._show_visits()
         now = session.now
@@ -273,26 +289,26 @@ class VisitsPage:
         self._note.setText(_note(session.series))
 
     def _show_visits(self) -> None:
-        results = self._desk.session.results
-        rows = visit_rows(results) if results else ()
+        session = self._desk.session
+        rows = visit_rows(session.results) if session.results else ()
         fill(
             self.visits,
-            [(cell(x.key, key=x.key), cell(x.age), cell(x.images), cell(x.lesions)) for x in rows],
-            self._desk.session.key,
+            [(cell(session.visit_words(x.key), key=x.key), cell(x.age), cell(x.images), cell(x.lesions)) for x in rows],
+            session.key,
         )
 
     def _show_choices(self) -> None:
         session = self._desk.session
         others = [x.visit for x in session.results.visits if x.visit.key != session.key] if session.results else []
         earlier = [x.key for x in others if x.key < session.key]
-        chosen = session.beside or (earlier[-1] if earlier else others[0].key if others else "")
-        self.beside.offer([(x.key, x.key) for x in others], chosen)
+        chosen = self._views.prior.key or (earlier[-1] if earlier else others[0].key if others else "")
+        self.beside.offer([(x.key, session.visit_words(x.key)) for x in others], chosen)
         self.beside_on.blockSignals(True)
-        self.beside_on.setChecked(bool(session.beside))
+        self.beside_on.setChecked(bool(self._views.prior.key))
         self.beside_on.blockSignals(False)
         there = next((x for x in others if x.key == chosen), None)
         series = [(x.name, x.name) for x in there.series] if there is not None else []
-        self.beside_series.offer(series, session.beside_shown or self._beside_name())
+        self.beside_series.offer(series, self._views.prior.shown or self._beside_name())
         for widget in (self.beside_on, self.beside):
             widget.setEnabled(bool(session.key and others))
         self.beside_series.setEnabled(bool(session.key and series))
