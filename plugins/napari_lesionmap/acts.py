@@ -128,6 +128,13 @@ class Acts:
         for layer in shown:
             layer.visible = visible
 
+    def stations(self) -> None:
+        """Show or hide where the stations of the Series begin and end."""
+        if self._desk.seams.n_stations < 2:
+            raise LesionmapError("this series is of one piece; only series joined of several stations have edges")
+        shown = self._desk.seams.toggle()
+        self._desk.say(f"edges of the {self._desk.seams.n_stations} stations shown" if shown else "edges hidden")
+
     # ---- mark ------------------------------------------------------------------------------------------------------
 
     def tool(self, tool: Tool) -> None:

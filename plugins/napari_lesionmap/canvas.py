@@ -9,11 +9,13 @@ from napari_lesionmap.layers import view
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-__all__ = ["caption", "hang", "hang_current", "jump"]
+__all__ = ["BEHIND", "caption", "hang", "hang_current", "jump"]
 
 _POSITIONS = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 _SIZE_PT = 13
-_BEHIND = (0.0, 0.0, 0.0, 0.55)
+_CAPTION, _CAPTION_PT = "lesionmap_caption", 10
+BEHIND = (0.0, 0.0, 0.0, 0.55)
+"""Colour of the box behind words on the canvas."""
 
 
 def hang(viewer: ViewerModel) -> None:
@@ -25,7 +27,7 @@ def hang(viewer: ViewerModel) -> None:
         return
     for edge, position in _POSITIONS.items():
         overlays[f"lesionmap_{edge}"] = TextOverlay(
-            position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=_BEHIND, visible=True
+            position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=BEHIND, visible=True
         )
     viewer.canvas.background_color_override = "black"
     scale = viewer.canvas.overlays["scale_bar"]
@@ -46,17 +48,16 @@ def hang(viewer: ViewerModel) -> None:
     rehang()
 
 
-def caption(viewer: ViewerModel, left: str, right: str) -> None:
-    """Write words at the upper corners of the canvas; empty: none."""
+def caption(viewer: ViewerModel, words: str) -> None:
+    """Write words in the upper left corner of the canvas; empty: none."""
     from napari.components.overlays import TextOverlay
 
-    for corner, words in (("top_left", left), ("top_right", right)):
-        name = f"lesionmap_{corner}"
-        if name not in viewer.canvas.overlays:
-            viewer.canvas.overlays[name] = TextOverlay(
-                position=corner, font_size=_SIZE_PT, color="#d0d4da", box=False, visible=True
-            )
-        viewer.canvas.overlays[name].text = words
+    overlays = viewer.canvas.overlays
+    if _CAPTION not in overlays:
+        overlays[_CAPTION] = TextOverlay(
+            position="top_left", font_size=_CAPTION_PT, color="#d0d4da", box=True, box_color=BEHIND, visible=True
+        )
+    overlays[_CAPTION].text = words
 
 
 def hang_current() -> None:

@@ -1,4 +1,4 @@
-"""What is under the cursor, written in the corner of the canvas: site, place in the bone, signal against muscle."""
+"""What is under the cursor, written below the caption of the canvas: site, place in the bone, signal against muscle."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionmap.visits import station_of
+from napari_lesionmap.canvas import BEHIND
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.resolve import site_name
 
@@ -146,7 +147,7 @@ class CursorName:
         overlays = self._stage.viewer.canvas.overlays
         if _OVERLAY not in overlays:
             overlays[_OVERLAY] = TextOverlay(
-                position="bottom_left", font_size=_SIZE_PT, color="#d0d4da", box=False, visible=True
+                position="top_left", font_size=_SIZE_PT, color="#d0d4da", box=True, box_color=BEHIND, visible=True
             )
         if overlays[_OVERLAY].text != words:
             overlays[_OVERLAY].text = words

@@ -32,6 +32,7 @@ KEYS: tuple[Key, ...] = (
     Key("P", "earlier_visit", "the earlier visit beside the image, at the same place of the same bone", "Look"),
     Key("T", "skeleton", "skeleton shown or hidden", "Look"),
     Key("H", "hide", "lesions shown or hidden", "Look"),
+    Key("D", "stations", "edges of the stations shown or hidden", "Look"),
     Key("V", "tool", "a click chooses", "Mark", ("look",)),
     Key("M", "tool", "a click marks: outline and site are proposed", "Mark", ("mark",)),
     Key("K", "marker", "mark a point under the cursor, without an outline", "Mark"),

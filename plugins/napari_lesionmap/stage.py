@@ -10,7 +10,7 @@ from psygnal import Signal
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Mask
 from napari_lesionmap import layers
-from napari_lesionmap.canvas import caption, hang, jump
+from napari_lesionmap.canvas import hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
 from napari_lesionmap.places import site_place
 from napari_lesionmap.resolve import expected_place, place_of
@@ -132,7 +132,6 @@ class Stage:
         frame = session.shown if session.volume.projection else ""
         shown = (session.key, frame, order)
         stay = self._shown == shown
-        caption(viewer, f"{session.patient_words()} · {session.visit_words(session.key)}", session.shown)
         self.image = self._add(layers.image_layer(session.volume, session.shown))
         self._add_masks()
         self._ours += self.dots.add(session.volume.grid)

@@ -18,7 +18,7 @@ __all__ = ["PRESETS", "Window", "dragged", "preset", "preset_for"]
 PRESETS = ("auto", "marrow", "STIR", "T1", "bone scan")
 """In the order in which a key goes through them."""
 
-_QUANTILES = {"auto": (0.005, 0.997), "STIR": (0.05, 0.999), "T1": (0.02, 0.985), "bone scan": (0.0, 0.995)}
+_QUANTILES = {"auto": (0.005, 0.997), "STIR": (0.05, 0.996), "T1": (0.02, 0.985), "bone scan": (0.0, 0.995)}
 """Shares of the voxels that are not empty, at which the window begins and ends (chosen by eye on the samples)."""
 _MARROW = (0.02, 3.0)
 """The window of the marrow begins at this share of its voxels and ends at so many times its median."""

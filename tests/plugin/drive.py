@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QKeySequence, QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QTableWidget, QTabWidget, QWidget
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Driver"]
 
 LEFT = Qt.MouseButton.LeftButton
+PLAIN = Qt.KeyboardModifier.NoModifier
 
 
 class Driver:
@@ -38,7 +40,8 @@ class Driver:
         _, dock = viewer.window.add_plugin_dock_widget("lesionmap", "lesionmap")
         self.dock: Dock = dock
         dock.desk.said.connect(lambda words, error: self.said.append((words, error)))
-        self.rest()
+        self.window.activateWindow()  # without a window manager nobody else does it, and keys go nowhere
+        self.wait(self.window.isActiveWindow, "having the keyboard", 10)
 
     def leave(self) -> None:
         """Let go of the window, as napari's tests look for who holds one that is closed."""
@@ -104,15 +107,42 @@ class Driver:
         QTest.mouseClick(self.canvas, LEFT, Qt.KeyboardModifier.NoModifier, place)
         self.rest()
 
-    def drag_image(self, start_lps_mm: tuple[float, float, float], end_lps_mm: tuple[float, float, float]) -> None:
+    def move(self, lps_mm: tuple[float, float, float]) -> None:
+        """Move the mouse over a point of the slice shown."""
+        place = self.pixel(lps_mm)
+        assert self.canvas.rect().contains(place), f"{lps_mm} is not on the canvas"
+        for step in (QPoint(3, 2), QPoint(0, 0)):  # a move to where the mouse is already is none
+            QTest.mouseMove(self.canvas, place + step)
+            self.rest(0.05)
+
+    def wheel(self, lps_mm: tuple[float, float, float], steps: int, modifiers: Qt.KeyboardModifier = PLAIN) -> None:
+        """Turn the wheel over a point of the slice shown."""
+        place = QPointF(self.pixel(lps_mm))
+        for _ in range(abs(steps)):
+            turn = QPoint(0, 120 if steps > 0 else -120)
+            told = (place, QPointF(self.canvas.mapToGlobal(place.toPoint())), QPoint(), turn)
+            event = QWheelEvent(*told, Qt.MouseButton.NoButton, modifiers, Qt.ScrollPhase.NoScrollPhase, False)
+            QApplication.sendEvent(self.canvas, event)
+            self.rest(0.02)
+        self.rest()
+
+    def drag_image(
+        self,
+        start_lps_mm: tuple[float, float, float],
+        end_lps_mm: tuple[float, float, float],
+        modifiers: Qt.KeyboardModifier = PLAIN,
+    ) -> None:
         """Press, move and let go in the image."""
         start, end = self.pixel(start_lps_mm), self.pixel(end_lps_mm)
         QTest.mouseMove(self.canvas, start)
-        QTest.mousePress(self.canvas, LEFT, Qt.KeyboardModifier.NoModifier, start)
+        QTest.mousePress(self.canvas, LEFT, modifiers, start)
         for step in range(1, 9):
-            QTest.mouseMove(self.canvas, start + (end - start) * step / 8)
+            place = QPointF(start + (end - start) * step / 8)
+            there = QPointF(self.canvas.mapToGlobal(place.toPoint()))
+            moved = QMouseEvent(QEvent.Type.MouseMove, place, there, LEFT, LEFT, modifiers)
+            QApplication.sendEvent(self.canvas, moved)
             self.rest(0.03)
-        QTest.mouseRelease(self.canvas, LEFT, Qt.KeyboardModifier.NoModifier, end)
+        QTest.mouseRelease(self.canvas, LEFT, modifiers, end)
         self.rest()
 
     def click(self, widget: QWidget, place: QPoint | None = None, *, double: bool = False) -> None:
@@ -167,6 +197,21 @@ class Driver:
         QTest.keyClick(self.canvas, key, modifiers)
         self.rest()
 
+    def press(self, keys: str, over: tuple[float, float, float] | None = None) -> None:
+        """Press keys as they are written (``Shift+N``) in the image, with the mouse over a point if one is given."""
+        if over is not None:
+            self.show(over)
+            self.move(over)
+        self.canvas.setFocus()
+        pressed = QKeySequence(keys)[0]
+        QTest.keyClick(self.canvas, pressed.key(), pressed.keyboardModifiers())
+        self.rest()
+
+    def type(self, line: QWidget, words: str) -> None:
+        """Type words into a line of text."""
+        QTest.keyClicks(line, words)
+        self.rest()
+
     # ---- eyes ------------------------------------------------------------------------------------------------------
 
     def shot(self, name: str) -> Path:
@@ -175,6 +220,17 @@ class Driver:
         path = self.shots / f"{name}.png"
         self.viewer.screenshot(str(path), canvas_only=False, flash=False)
         return path
+
+    def words(self) -> list[str]:
+        """Give all words that are seen: labels, entries of lists and tables, titles, and what stands on the canvas."""
+        from qtpy.QtWidgets import QLabel
+
+        tables = [t for t in self.dock.findChildren(QTableWidget) if t.isVisible()]
+        items = [t.item(r, c) for t in tables for r in range(t.rowCount()) for c in range(t.columnCount())]
+        overlays = [getattr(x, "text", "") for x in self.viewer.canvas.overlays.values()]
+        seen = [x.text() for x in self.window.findChildren(QLabel) if x.isVisible()]
+        boxes = [x.currentText() for x in self.dock.findChildren(QComboBox) if x.isVisible()]
+        return [self.window.windowTitle(), *seen, *boxes, *(x.text() for x in items if x), *map(str, overlays)]
 
     def cut_off(self) -> list[str]:
         """Name what is seen of the dock but reaches out of it, sideways or behind its neighbour."""

@@ -69,7 +69,8 @@ def _image(placement: Placement, visit: str) -> NDArray[np.float32]:
     voxels = np.moveaxis(np.indices(_GRID.shape), 0, -1)
     for site in SITES[visit]:
         away = np.linalg.norm(_GRID.lps(voxels) - spot(placement, site), axis=-1)
-        array[away < _RADIUS_MM] += 600
+        inside = away < _RADIUS_MM
+        array[inside] += 700 - 22 * away[inside].astype(np.float32)  # brighter in the middle: an outline can be chosen
     return array
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from lesionmap.errors import LesionmapError
+from napari_lesionmap.canvas import caption
 from napari_lesionmap.cursor import CursorName
+from napari_lesionmap.seams import Seams
 from napari_lesionmap.session import Session
 from napari_lesionmap.stage import Stage
 
@@ -42,12 +44,21 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
         self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
+        self._caption()  # stands above what the cursor tells
         self.cursor = CursorName(self.stage, self.quietly)
+        self.seams = Seams(viewer, self.session)
+        self.session.visit_changed.connect(self._caption)
 
     @property
     def working(self) -> bool:
         """Whether something is being done in a thread."""
         return bool(self._workers)
+
+    def _caption(self) -> None:
+        """Write in the corner of the image whose it is."""
+        session = self.session
+        whose = f"{session.patient_words()} · {session.visit_words(session.key)}\n{session.shown}"
+        caption(self.viewer, whose if session.volume is not None else "")
 
     def say(self, words: str, *, error: bool = False) -> None:
         """Show a line."""
@@ -158,7 +169,9 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
     def close(self) -> None:
         """Let go of viewer and study."""
         self._turns = {lane: turn + 1 for lane, turn in self._turns.items()}
+        self.session.visit_changed.disconnect(self._caption)
         self.cursor.close()
+        self.seams.close()
         self.stage.close()
         self.session.close()
 

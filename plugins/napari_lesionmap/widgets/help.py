@@ -80,7 +80,7 @@ def _group(name: str, rows: Iterable[tuple[str, str]]) -> QGridLayout:
     grid.addWidget(_label(name, "heading"), 0, 0, 1, 2)
     for at, (key, words) in enumerate(rows, start=1):
         grid.addWidget(_label(key, "key"), at, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        grid.addWidget(_label(words, "words"), at, 1)
+        grid.addWidget(_label(words, "words"), at, 1, Qt.AlignmentFlag.AlignTop)
     return grid
 
 

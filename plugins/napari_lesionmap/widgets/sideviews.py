@@ -38,7 +38,9 @@ class SideView:
         self.viewer = ViewerModel()
         self.qt = QtViewer(self.viewer)
         self.qt.setMinimumWidth(_LEAST_PX)
+        self.qt.dims.hide()  # it follows the image; Ctrl and the wheel still go through its slices
         self.stage = Stage(self.viewer, session, desk.cut_later)
+        self.viewer.canvas.overlays["scale_bar"].visible = False  # its millimetres are as large as those of the image
         self.crosshair = Crosshair(self.viewer)
         self.widget = QWidget()
         layout = QVBoxLayout(self.widget)
@@ -75,6 +77,7 @@ class SideViews:
         self._cross = Crosshair(desk.viewer)
         desk.viewer.dims.events.point.connect(self._follow)
         desk.viewer.dims.events.order.connect(self._follow)
+        desk.viewer.scene.camera.events.zoom.connect(self._follow_zoom)
         desk.viewer.mouse_move_callbacks.append(self._on_move)
         desk.session.visit_changed.connect(self._visit_changed)
         desk.session.map_changed.connect(self._map_changed)
@@ -94,18 +97,23 @@ class SideViews:
                 self.planes[name] = view
                 view.stage.show_visit()
                 view.viewer.dims.order = order
-                view.viewer.fit_to_view()
         self._settle_dock()
+        self._follow_zoom()
         self._follow()
 
     def show_earlier(self, key: str, name: str, volume: Volume) -> None:
         """Show a Series of another visit, whose pixels were read."""
         if self.earlier is None:
             self.earlier = SideView(self._desk, self.prior, "")
-        self.earlier.title.setText(f"{key} · {name}")
         self.prior.show(self._desk.session, key, name, volume)
+        self._name_earlier()
         self._settle_dock()
+        self._follow_zoom()
         self._follow()
+
+    def _name_earlier(self) -> None:
+        if self.earlier is not None:
+            self.earlier.title.setText(f"{self._desk.session.visit_words(self.prior.key)} · {self.prior.shown}")
 
     def hide_earlier(self) -> None:
         """Show this visit only."""
@@ -161,6 +169,11 @@ class SideViews:
         if (self.planes or self.earlier) and self._desk.viewer.dims.ndim >= 3:
             self._desk.soon(_STILL_MS, "beside", lambda: self.go(self._point()))
 
+    def _follow_zoom(self, _event: Any = None) -> None:
+        """Show a millimetre as large beside the image as in it."""
+        for view in [*self.planes.values(), *([self.earlier] if self.earlier else [])]:
+            view.viewer.scene.camera.zoom = self._desk.viewer.scene.camera.zoom
+
     def _on_move(self, _viewer: Any, event: Any) -> None:
         """Follow the cursor over the image with the earlier visit, as soon as it rests."""
         if self.earlier is not None and len(event.position) >= 3:
@@ -190,6 +203,7 @@ class SideViews:
     def _visit_changed(self) -> None:
         if not self._desk.session.key or self.prior.work is not self._desk.session.work:
             self.hide_earlier()
+        self._name_earlier()
         if not self._desk.session.key and self.planes:
             self._end_planes()
             self._settle_dock()
@@ -202,6 +216,7 @@ class SideViews:
         desk = self._desk
         desk.viewer.dims.events.point.disconnect(self._follow)
         desk.viewer.dims.events.order.disconnect(self._follow)
+        desk.viewer.scene.camera.events.zoom.disconnect(self._follow_zoom)
         if self._on_move in desk.viewer.mouse_move_callbacks:
             desk.viewer.mouse_move_callbacks.remove(self._on_move)
         desk.session.visit_changed.disconnect(self._visit_changed)
