@@ -36,7 +36,7 @@ def points(path: Path, label: int) -> NDArray[np.float64]:
     """Give the LPS mm of a label as nibabel places it, in order."""
     image = nib.load(path)
     voxels = np.argwhere(np.asarray(image.dataobj) == label)
-    return sorted_rows(nib.affines.apply_affine(image.affine, voxels) * [-1, -1, 1])
+    return sorted_rows((voxels @ image.affine[:3, :3].T + image.affine[:3, 3]) * [-1, -1, 1])
 
 
 def sorted_rows(found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -82,6 +82,8 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         self.sheet: KeyHelp | None = None
         self._listen()
         self._begin_as_preferred()
+        if self.visits.resume.trouble:
+            self.desk.say(self.visits.resume.trouble)
 
     def _begin_as_preferred(self) -> None:
         """Begin as napari's preferences for lesionmap have it."""
@@ -241,6 +243,7 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         QApplication.instance().focusChanged.disconnect(self._let_keys)
         self.hand.close()
         self.views.close()
+        self.visits.resume.close()
         self.skeleton.close()
         self.desk.close()
         super().closeEvent(event)
