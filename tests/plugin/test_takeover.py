@@ -9,14 +9,17 @@ import pytest
 from napari.components import ViewerModel
 
 from lesionmap.errors import LesionmapError
+from napari_lesionmap.commands import take_over as take_over_command
 from napari_lesionmap.layers import UNITS, array_from_grid, image_layer, volume_of
 from napari_lesionmap.stage import MASKS
 from napari_lesionmap.takeover import find_labels, foreign_labels, take_over
+from plugin.drive import Driver
 from plugin.small import LATER, READER, SITES, spot
 from plugin.test_session import opened, stored
+from plugin.test_window import open_later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -162,3 +165,26 @@ def test_a_signed_map_takes_nothing_over(session: Session) -> None:
     session.sign()
     with pytest.raises(LesionmapError, match="signed"):
         take_over(session, find(session, layer), layer.name)
+
+
+@pytest.mark.gui
+def test_one_click_in_the_menu_takes_the_labels_over(
+    make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path
+) -> None:
+    driver = Driver(make_napari_viewer(show=True), tmp_path / "shots", (1366, 768))
+    open_later(driver, study_path)
+    session, dock = driver.dock.desk.session, driver.dock
+    dock.more.take_over_action.trigger()
+    assert "there is none" in driver.said[-1][0]
+    theirs = over_the_image(session, (5, place(session, TIBIA)), (6, NOWHERE))
+    driver.viewer.add_labels(theirs.data, name="theirs", scale=theirs.scale, translate=theirs.translate)
+    take_over_command()
+    driver.wait(lambda: bool(session.lesion_map.lesions), "taking the labels over")
+    driver.idle()
+    assert driver.said[-1][0].startswith("taken over: L1 Left distal tibial metaphysis; left: label 6 at")
+    assert dock.tabs.tabText(dock.tabs.currentIndex()) == "Lesions"
+    assert "theirs" in driver.viewer.layers
+    driver.shot("taken_over")
+    driver.click(dock.undo)
+    assert stored(study_path).lesions == ()
+    driver.leave()
