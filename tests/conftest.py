@@ -16,6 +16,7 @@ __all__ = ["large", "no_credentials", "orthanc", "secure_orthanc", "strict_ortha
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="lesionmap-napari-")) / "settings.yaml"))
+os.environ.setdefault("LESIONMAP_STATE", tempfile.mkdtemp(prefix="lesionmap-state-"))
 os.environ.setdefault("NO_COLOR", "1")
 
 settings.register_profile(

@@ -18,7 +18,6 @@ from lesionmap.store.history import Edit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from lesionmap.lesions import LesionMap
     from lesionmap.skeleton.placement import Placement
@@ -62,6 +61,8 @@ class Study:
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = _now) -> None:
         self._database = database
+        self.path = database.path
+        """The file; None for a server."""
         self._clock = clock
         with database.reading() as rows:
             self._salt = rows.salt()
@@ -101,9 +102,7 @@ class Study:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_failure: object) -> None:
         self.close()
 
     # Patients

@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
     parser = argparse.ArgumentParser(prog="napari_lesionmap", description="A lesionmap study in napari.")
     parser.add_argument("study", nargs="?", default="", help="path of the study, or a database URL")
-    parser.add_argument("patient", nargs="?", default="", help="pseudonym; without it the first one")
+    parser.add_argument(
+        "patient", nargs="?", default="", help="pseudonym; without it where you were, else the first one"
+    )
     given = parser.parse_args(arguments)
 
     import napari
@@ -25,8 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
     viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
     _, dock = viewer.window.add_plugin_dock_widget("lesionmap", "lesionmap")
     _fill_the_screen(viewer)
-    if given.study:
+    if given.patient:
         dock.visits.open_study(given.study, patient=given.patient, last=True)
+    elif given.study:
+        dock.visits.resume.open(given.study)
     napari.run()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_lesionmap.widgets.dock import Dock
 
-__all__ = ["open_dock", "open_sample", "show_compare", "show_export", "show_lesions", "show_visits"]
+__all__ = ["open_dock", "open_sample", "show_compare", "show_export", "show_lesions", "show_visits", "take_over"]
 
 
 def open_dock(page: str = "Visits") -> Dock | None:
@@ -48,3 +48,10 @@ def open_sample() -> None:
     dock = open_dock("Visits")
     if dock is not None:
         dock.visits.open_sample()
+
+
+def take_over() -> None:
+    """Make lesions of the labels of a layer that another plugin drew."""
+    dock = open_dock("Lesions")
+    if dock is not None:
+        dock.desk.attempt(dock.more.take_over)

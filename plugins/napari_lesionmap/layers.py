@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lesionmap.errors import LesionmapError
 from lesionmap.space import Grid, Volume, resample
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "tilt",
     "tilt_words",
     "view",
+    "volume_of",
     "voxels_from_shown",
     "window",
     "world_from_lps",
@@ -179,6 +181,47 @@ def labels_layer(masks: Iterable[tuple[int, Mask]], grid: Grid, name: str, **opt
     straight = _straight(Volume(array, grid), 0)
     given = {"name": name, **_placed(straight.grid), **options}
     return array_from_grid(straight.array, straight.grid), given, "labels"
+
+
+def volume_of(layer: Any, *, named: bool = False) -> Volume:
+    """Give the array of any layer with its place in the patient, as the layer's transforms have it.
+
+    Parameters
+    ----------
+    layer : napari Image or Labels
+        Of three axes. One without units is taken to be in the millimetres of the images that it lies over.
+    named : bool
+        Whether the layer must say itself that its axes are those of the patient.
+
+    Raises
+    ------
+    LesionmapError
+        If it has not three axes, several resolutions, or other axes.
+    """
+    if layer.multiscale or layer.ndim != 3:
+        raise LesionmapError(
+            f"layer {layer.name!r} has {'several resolutions' if layer.multiscale else f'{layer.ndim} axes'}, expected "
+            "one volume of three axes; make a layer of one volume"
+        )
+    axes = tuple(layer.axis_labels)
+    if axes != AXIS_LABELS and (named or set(axes) == set(AXIS_LABELS)):
+        raise LesionmapError(
+            f"layer {layer.name!r} has the axes {', '.join(axes)}, expected {', '.join(AXIS_LABELS)} in mm; make it "
+            "over an image that lesionmap opened"
+        )
+    to_mm = np.array([_millimetres(unit) for unit in layer.units])
+    points = np.array([layer.data_to_world(point) for point in ([0, 0, 0], *np.eye(3).tolist())]) * to_mm
+    matrix = np.eye(4)
+    matrix[:3, 3] = lps_from_world(points[0])
+    matrix[:3, :3] = lps_from_world(points[1:] - points[0]).T
+    array = np.asarray(layer.data)
+    a, b, c = array.shape
+    return Volume(array, Grid((a, b, c), matrix))
+
+
+def _millimetres(unit: Any) -> float:
+    """Give how many mm a unit is; 1 where it is no length, as of pixels."""
+    return float((1 * unit).to("mm").magnitude) if unit.is_compatible_with("mm") else 1.0
 
 
 def shown_box(mask: Mask) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

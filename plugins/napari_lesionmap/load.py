@@ -178,9 +178,9 @@ def paired_series(visit: Visit, shown_visit: Visit, shown: str) -> str:
     return next((there for there, here in pairs if here == shown), "") or main_series(visit)
 
 
-def open_visit(study: Study, visit: Visit, reader: str) -> OpenedVisit:
-    """Read the pixels to begin with, and ask for the right to edit."""
-    shown = main_series(visit)
+def open_visit(study: Study, visit: Visit, reader: str, shown: str = "") -> OpenedVisit:
+    """Read the pixels to begin with, of the Series of that name if there is one, and ask for the right to edit."""
+    shown = shown if any(series.name == shown for series in visit.series) else main_series(visit)
     volumes = read_pixels(visit, [shown] if shown else [])
     try:
         claim = study.claim(visit.patient, visit.key, reader)

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 from lesionmap.errors import LesionmapError
+from lesionmap.measure import RULES
+from napari_lesionmap.preferences import Preferences, preferences
 from napari_lesionmap.readers import get_reader, read_layers
 from plugin.small import LATER
 
@@ -89,3 +93,30 @@ def test_a_broken_file_is_told_in_one_line(tmp_path: Path) -> None:
     assert read is not None
     with pytest.raises(LesionmapError, match=r"no image series found in 1 path\(s\); .*broken\.nii"):
         read(str(path))
+
+
+def test_the_preferences_offer_the_rules_that_there_are() -> None:
+    found = PluginManifest.from_file(MANIFEST).contributions.configurations
+    assert found is not None
+    properties = found["work"].properties
+    assert properties["rule"].enum == list(RULES)
+    assert {name: one.default for name, one in properties.items()} == {"rule": "default", "hide": False, "folder": ""}
+    assert preferences() == Preferences()
+
+
+def test_what_is_set_in_the_preferences_is_how_the_dock_begins(monkeypatch: pytest.MonkeyPatch, qtbot: Any) -> None:
+    from napari.settings import get_plugin_settings
+
+    from napari_lesionmap.widgets.dock import Dock
+
+    work = get_plugin_settings("lesionmap").work
+    monkeypatch.setattr(work, "rule", "epiphysis_apart")
+    monkeypatch.setattr(work, "hide", True)
+    monkeypatch.setattr(work, "folder", "/exports")
+    dock = Dock(ViewerModel())
+    qtbot.addWidget(dock)
+    assert dock.desk.session.rule is RULES["epiphysis_apart"]
+    assert dock.map.rule.currentData() == "epiphysis_apart"
+    assert dock.desk.session.hidden
+    assert dock.export.folder.text() == "/exports"
+    qtbot.waitUntil(lambda: not dock.desk.working, timeout=60_000)

@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 from napari_lesionmap.acts import Acts
 from napari_lesionmap.hand import Hand
 from napari_lesionmap.keys import KEYS, Key
+from napari_lesionmap.preferences import preferences
 from napari_lesionmap.widgets.compare import ComparePage
 from napari_lesionmap.widgets.desk import Desk
 from napari_lesionmap.widgets.export import ExportPage
@@ -80,6 +81,16 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         self.acts = Acts(self.desk, self.hand, self)
         self.sheet: KeyHelp | None = None
         self._listen()
+        self._begin_as_preferred()
+        if self.visits.resume.trouble:
+            self.desk.say(self.visits.resume.trouble)
+
+    def _begin_as_preferred(self) -> None:
+        """Begin as napari's preferences for lesionmap have it."""
+        preferred = preferences()
+        self.desk.session.choose_rule(preferred.rule)
+        self.more.hide_action.setChecked(preferred.hide)
+        self.export.folder.setText(preferred.folder)
 
     def _listen(self) -> None:
         """Follow the session, the desk and the viewer."""
@@ -232,6 +243,7 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         QApplication.instance().focusChanged.disconnect(self._let_keys)
         self.hand.close()
         self.views.close()
+        self.visits.resume.close()
         self.skeleton.close()
         self.desk.close()
         super().closeEvent(event)

@@ -1,4 +1,4 @@
-"""Page Export: tables, map, report and masks, written into a folder."""
+"""Page Export: tables, map, report, masks and DICOM, written into a folder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from napari_lesionmap.save import KINDS, write
 from napari_lesionmap.widgets.parts import button, heading, hint, page
 
 if TYPE_CHECKING:
+    from napari_lesionmap.save import Written
     from napari_lesionmap.widgets.desk import Desk
 
 __all__ = ["ExportPage"]
@@ -78,8 +79,12 @@ class ExportPage:
         self._desk.run(
             "writing",
             lambda: write(name, results, key, folder, overwrite=overwrite),
-            lambda paths: self._desk.say("written: " + ", ".join(path.name for path in paths)),
+            self._tell,
         )
+
+    def _tell(self, written: Written) -> None:
+        names = ", ".join(path.name for path in written.paths)
+        self._desk.say("; ".join([f"written: {names}", *written.left_out]))
 
     def show(self) -> None:
         """Say what is not answered yet."""

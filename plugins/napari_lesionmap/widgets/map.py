@@ -94,6 +94,7 @@ class MapPage:
 
         session = self._desk.session
         self._rule.setText(session.rule.sentence)
+        self.rule.setCurrentIndex(self.rule.findData(session.rule.name))
         results, key = session.results, session.key
         if results is None or not key:
             self.count.setText("No visit is open")

@@ -1,4 +1,4 @@
-"""The menu beside undo: history, signature, and what is hidden for teaching."""
+"""The menu beside undo: labels of other plugins, history, signature, and what is hidden for teaching."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QDialog, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from lesionmap.errors import LesionmapError
+from napari_lesionmap.layers import volume_of
+from napari_lesionmap.takeover import find_labels, foreign_labels, take_over
 from napari_lesionmap.widgets.parts import cell, fill, hint, table
 
 if TYPE_CHECKING:
@@ -43,10 +45,14 @@ class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
         super().__init__()
         self._desk = desk
         self.setText("⋯")
-        self.setToolTip("History, signature, hide pseudonym and dates")
+        self.setToolTip("Take over labels, history, signature, hide pseudonym and dates")
         self.setAccessibleName("more")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
+        self.take_over_action = menu.addAction("Take over labels…", lambda: desk.attempt(self.take_over))
+        self.take_over_action.setToolTip("Make a lesion of each label of a layer that another plugin drew")
+        menu.setToolTipsVisible(True)
+        menu.addSeparator()
         self.history_action = menu.addAction("History…", self.show_history)
         self.sign_action = menu.addAction("Sign", self.sign)
         menu.addSeparator()
@@ -63,6 +69,21 @@ class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
         self.sign_action.setText("Unlock (kept in the history)" if signed else "Sign")
         self.sign_action.setEnabled(now is not None)
         self.history_action.setEnabled(now is not None)
+        self.take_over_action.setEnabled(now is not None)
+
+    def take_over(self) -> None:
+        """Make lesions of the labels of a layer that another plugin drew; it is worked out in a thread."""
+        desk, session = self._desk, self._desk.session
+        now, series = session.now, session.series
+        if now is None or series is None:
+            raise LesionmapError("no images are shown; open a visit with images on the page Visits")
+        layer = foreign_labels(desk.viewer)
+        labels, name = volume_of(layer), layer.name
+        desk.run(
+            f"taking over {name}",
+            lambda: find_labels(labels, series, now.placement),
+            lambda found: desk.say(take_over(session, found, name)),
+        )
 
     def sign(self) -> None:
         """Sign the lesion map, or unlock it."""

@@ -13,6 +13,7 @@ from napari_lesionmap import load
 from napari_lesionmap.layers import tilt_words
 from napari_lesionmap.resolve import visit_rows
 from napari_lesionmap.widgets.parts import Chooser, button, cell, fill, heading, hint, page, table
+from napari_lesionmap.widgets.resume import Resume
 
 if TYPE_CHECKING:
     from lesionmap.space import Volume
@@ -38,7 +39,9 @@ class VisitsPage:
         """Patient, visit beside and Series shown → the Series that the reader chose to see beside it."""
         self.widget, layout = page()
         layout.addWidget(heading("Study"))
+        self.resume = Resume(desk, self.open_study)
         layout.addLayout(self._study_row())
+        layout.addWidget(self.resume.button)
         layout.addLayout(self._patient_row())
         layout.addWidget(heading("Visits"))
         self.visits = table(("Date", "Age", "Images", "Lesions"), 2, 4)
