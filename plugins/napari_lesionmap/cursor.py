@@ -124,9 +124,10 @@ class CursorName:
             self._write(site_name(site) if site else "")
             return
         x, y, z = lps_from_world(event.position[-3:]).tolist()
-        self._write(self._words((x, y, z)))
+        self._write(self.words((x, y, z)))
 
-    def _words(self, lps_mm: XYZ) -> str:
+    def words(self, lps_mm: XYZ) -> str:
+        """Give what is told of a place (LPS mm): site, place in the bone, signal."""
         session = self._stage.session
         series, volume = session.series, session.volume
         if series is None or volume is None:

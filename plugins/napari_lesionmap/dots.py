@@ -41,10 +41,12 @@ class LesionDots:
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
         self._step = np.ones(3)
+        self._drawn: tuple[list[list[float]], list[str], list[str]] | None = None
+        """Places, colours and words that the layer has; it is slow to be told what it knows."""
 
     def add(self, grid: Grid) -> list[str]:
         """Add the layer over an image, empty as yet; its name."""
-        self._step = np.array(steps(grid))
+        self._step, self._drawn = np.array(steps(grid)), None
         layer = self._viewer.add_points(
             np.array([self._viewer.dims.point[-3:]]) / self._step,
             name=DOTS,
@@ -93,11 +95,16 @@ class LesionDots:
             layer.visible = bool(near)
         if not near:
             return
-        layer.data = world_from_lps(np.array([place for _, place in near])) / self._step
+        places = (world_from_lps(np.array([place for _, place in near])) / self._step).tolist()
         chosen = self._session.selected
-        layer.border_color = [_PICKED if x.id == chosen else lesion_colour(self._session, x) for x, _ in near]
+        colours = [_PICKED if x.id == chosen else lesion_colour(self._session, x) for x, _ in near]
         words = [_outwards(lesion) if named else "" for lesion, _ in near]
+        if (places, colours, words) == self._drawn:
+            return
+        layer.data = np.array(places)
+        layer.border_color = colours
         layer.text = {"string": words, "size": 9, "color": "#ffffff", "anchor": "center"}
+        self._drawn = (places, colours, words)
 
     def at(self, lps_mm: XYZ) -> str:
         """Give the lesion whose ring is at a place; empty: none."""

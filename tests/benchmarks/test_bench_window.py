@@ -197,7 +197,12 @@ def test_a_stroke_and_what_follows_it(both: Both, ratio: Callable[[str, float, f
     mine, theirs = _median(ours, 9), _median(plain, 9)
     assert session.n_acts == before + 9
     ratio("a stroke of ten moves, stored and shown", mine, theirs, "plain napari, nothing stored")
-    following = _median(lambda: (session.map_changed.emit(), _drawn()), 9)
+
+    def follow() -> None:
+        session.map_changed.emit()
+        _drawn()
+
+    following = _median(follow, 9)
     ratio("count, table and map after a stroke", following, 0.1, "0.1 s asked")
     driver.press("V")
     driver.idle()
@@ -207,20 +212,34 @@ def test_open_to_the_first_picture(both: Both, case: Case, ratio: Callable[[str,
     driver, session = both.driver, both.driver.dock.desk.session
     key, shown = session.key, session.shown
 
+    # Closing what is shown is not in the time: napari collects garbage for each layer that goes.
+    def close_ours() -> None:
+        assert session.work is not None
+        session.enter_patient(session.work)
+        _drawn()
+
     def ours() -> None:
-        session.results and session.enter_patient(session.work)  # type: ignore[arg-type, func-returns-value]
         driver.dock.visits.open_visit(key)
-        driver.wait(lambda: driver.dock.desk.stage.image is not None, "the first picture")
+        while driver.dock.desk.stage.image is None:
+            _drawn()
+        _drawn()
+
+    def close_plain() -> None:
+        both.plain.layers.clear()
+        _drawn()
 
     def plain() -> None:
         volume = pixels(case.visit.series_named(shown))
-        both.plain.layers.clear()
         both.plain.add_image(volume.array)
         _drawn()
 
-    ours()
-    plain()
-    mine, theirs = _median(ours, 5), _median(plain, 5)
+    times = []
+    for _ in range(6):
+        close_ours()
+        close_plain()
+        times.append((_median(ours, 1), _median(plain, 1)))
+        driver.idle()
+    mine, theirs = np.median(times[1:], axis=0).tolist()
     ratio("open a visit to the first picture", mine, theirs, "pixels and add_image")
     driver.idle()
 
@@ -240,6 +259,8 @@ def test_moving_the_mouse(both: Both, ratio: Callable[[str, float, float, str], 
         QTest.mouseMove(driver.canvas, middle + QPoint(next(turn) % 50, 3))
 
     ratio("the mouse moves over the image", _median(move, 60), 1 / 60, "a frame of 16.7 ms")
+    cursor = driver.dock.desk.cursor
+    ratio("the words under the cursor", _median(lambda: cursor.words((80.0, 5.0, -700.0)), 60), 1 / 60, "a frame")
     window = driver.dock.desk.stage.window
     ratio(
         "window changed in a drag", _median(lambda: driver.dock.desk.stage.show_window(window), 30), 1 / 60, "a frame"
