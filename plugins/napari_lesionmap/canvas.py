@@ -9,13 +9,12 @@ from napari_lesionmap.layers import view
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-__all__ = ["BEHIND", "caption", "hang", "hang_current", "jump"]
+__all__ = ["caption", "hang", "hang_current", "jump"]
 
 _POSITIONS = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 _SIZE_PT = 13
 _CAPTION, _CAPTION_PT = "lesionmap_caption", 10
-BEHIND = (0.0, 0.0, 0.0, 0.55)
-"""Colour of the box behind words on the canvas."""
+_BEHIND = (0.0, 0.0, 0.0, 0.55)
 
 
 def hang(viewer: ViewerModel) -> None:
@@ -27,7 +26,7 @@ def hang(viewer: ViewerModel) -> None:
         return
     for edge, position in _POSITIONS.items():
         overlays[f"lesionmap_{edge}"] = TextOverlay(
-            position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=BEHIND, visible=True
+            position=position, font_size=_SIZE_PT, color="#ffd166", box=True, box_color=_BEHIND, visible=True
         )
     viewer.canvas.background_color_override = "black"
     scale = viewer.canvas.overlays["scale_bar"]
@@ -41,6 +40,7 @@ def hang(viewer: ViewerModel) -> None:
         letters = hung.letters if viewer.dims.ndisplay == 2 else ("",) * 4
         for edge, letter in zip(_POSITIONS, letters, strict=True):
             overlays[f"lesionmap_{edge}"].text = letter
+            overlays[f"lesionmap_{edge}"].visible = bool(letter)
 
     viewer.dims.events.order.connect(rehang)
     viewer.dims.events.ndisplay.connect(rehang)
@@ -48,16 +48,18 @@ def hang(viewer: ViewerModel) -> None:
     rehang()
 
 
-def caption(viewer: ViewerModel, words: str) -> None:
-    """Write words in the upper left corner of the canvas; empty: none."""
+def caption(viewer: ViewerModel, words: str, name: str = _CAPTION) -> None:
+    """Write words in the upper left corner of the canvas, one below the other by their names; empty: none."""
     from napari.components.overlays import TextOverlay
 
     overlays = viewer.canvas.overlays
-    if _CAPTION not in overlays:
-        overlays[_CAPTION] = TextOverlay(
-            position="top_left", font_size=_CAPTION_PT, color="#d0d4da", box=True, box_color=BEHIND, visible=True
+    if name not in overlays:
+        overlays[name] = TextOverlay(
+            position="top_left", font_size=_CAPTION_PT, color="#d0d4da", box=True, box_color=_BEHIND, visible=False
         )
-    overlays[_CAPTION].text = words
+    if overlays[name].text != words:
+        overlays[name].text = words
+        overlays[name].visible = bool(words)  # a box around nothing cannot be drawn
 
 
 def hang_current() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionmap.visits import station_of
-from napari_lesionmap.canvas import BEHIND
+from napari_lesionmap.canvas import caption
 from napari_lesionmap.layers import XYZ, lps_from_world
 from napari_lesionmap.resolve import site_name
 
@@ -26,7 +26,6 @@ NOT_IMAGED = "not imaged"
 """Said where no station of a joined series was."""
 
 _OVERLAY = "lesionmap_cursor"
-_SIZE_PT = 10
 _BESIDE_MM = 8.0
 """A place so far off a bone is still said to be near it."""
 _PHYSIS_MM = 20.0
@@ -143,12 +142,4 @@ class CursorName:
             self._write("")
 
     def _write(self, words: str) -> None:
-        from napari.components.overlays import TextOverlay
-
-        overlays = self._stage.viewer.canvas.overlays
-        if _OVERLAY not in overlays:
-            overlays[_OVERLAY] = TextOverlay(
-                position="top_left", font_size=_SIZE_PT, color="#d0d4da", box=True, box_color=BEHIND, visible=True
-            )
-        if overlays[_OVERLAY].text != words:
-            overlays[_OVERLAY].text = words
+        caption(self._stage.viewer, words, _OVERLAY)
