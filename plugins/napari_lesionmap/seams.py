@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_lesionmap.layers import AXIS_LABELS, UNITS, lps_from_world, segments, world_from_lps
+from napari_lesionmap.layers import lps_from_world, segments, steps, world_from_lps
+from napari_lesionmap.lines import draw_lines, drop_lines
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,7 +21,7 @@ __all__ = ["STATIONS", "Seams", "cut_of_box"]
 
 STATIONS = "stations"
 _COLOUR = "#8fd3e8"
-_OPACITY = 0.55
+_OPACITY, _WIDTH = 0.55, 0.3
 _SAME_MM = 1e-6
 
 
@@ -91,28 +92,10 @@ class Seams:
         viewer, series = self._viewer, self._session.series
         wanted = self._on and self.n_stations > 1 and self._session.volume is not None
         if series is None or not wanted or viewer.dims.ndim < 3 or viewer.dims.ndisplay == 3:
-            if STATIONS in viewer.layers:
-                viewer.layers.remove(STATIONS)
+            drop_lines(viewer, STATIONS)
             return
         axis = viewer.dims.order[-3]
         at_mm = float(viewer.dims.point[axis])
         vectors = segments(cut_of_box(station.grid, axis, at_mm) for station in series.stations)
-        if STATIONS in viewer.layers:
-            viewer.layers[STATIONS].data = vectors
-        else:
-            self._add(vectors)
-
-    def _add(self, vectors: NDArray[np.float64]) -> None:
-        active = self._viewer.layers.selection.active
-        layer = self._viewer.add_vectors(
-            vectors,
-            name=STATIONS,
-            units=UNITS,
-            axis_labels=AXIS_LABELS,
-            vector_style="line",
-            edge_color=_COLOUR,
-            edge_width=0.8,
-            opacity=_OPACITY,
-        )
-        layer.editable = False
-        self._viewer.layers.selection.active = active
+        style = {"edge_color": _COLOUR, "edge_width": _WIDTH, "opacity": _OPACITY}
+        draw_lines(viewer, STATIONS, vectors, steps(series.grid), **style)

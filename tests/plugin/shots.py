@@ -1,7 +1,7 @@
 """Take the pictures of the docs: the sample patient's second visit in a real window. ``make shots`` runs it.
 
 Usage: xvfb-run -a -s "-screen 0 1920x1080x24" python tests/plugin/shots.py [FOLDER]
-Without a folder only the picture of the README is taken, docs/images/window.png; with one, a picture of every page.
+Without a folder the pictures of the docs are taken (docs/images); with one, a picture of every page.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plugin.drive import Driver
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
@@ -44,8 +48,29 @@ def main(folder: Path, pages: tuple[str, ...]) -> None:
         driver.page(name)
         driver.idle()
         driver.shot("window" if name == "Map" else f"window_{name.lower()}")
+    if len(pages) == 1:
+        look_around(driver, dock.desk.stage.dots.near()[0][1])
     dock.close()
     viewer.close()
+
+
+def look_around(driver: Driver, lesion: tuple[float, float, float]) -> None:
+    """Take the pictures of docs/keys.md: the keys, the other planes, the earlier visit, the edges of the stations."""
+    driver.press("?")
+    driver.shot("keys")
+    driver.press("?")
+    driver.press("L")
+    driver.show(lesion, 1.6)
+    driver.idle()
+    driver.shot("planes")
+    driver.press("L")
+    driver.press("D")
+    driver.press("P")
+    driver.wait(lambda: driver.dock.views.earlier is not None, "the earlier visit")
+    driver.show(lesion, 0.9)
+    driver.move(lesion)
+    driver.idle()
+    driver.shot("beside")
 
 
 if __name__ == "__main__":

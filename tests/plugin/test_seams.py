@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from lesionmap.space import Grid
+from lesionmap.space import Grid, Volume
 from lesionmap.visits import Series, Station
-from napari_lesionmap.layers import world_from_lps
+from napari_lesionmap.layers import image_layer, world_from_lps
 from napari_lesionmap.seams import STATIONS, Seams, cut_of_box
 from napari_lesionmap.session import Session
 
@@ -43,8 +43,21 @@ def test_only_a_series_of_several_stations_has_lines() -> None:
     seams.close()
 
 
-def test_stations_are_counted() -> None:
+def test_lines_of_stations_come_and_go_and_leave_the_slices_alone() -> None:
     class Shown(Session):
         series = Series("STIR coronal", GRID, "MR", "STIR", "coronal", (Station(GRID, ()), Station(GRID, ())))
+        volume = Volume(np.zeros(GRID.shape, np.float32), GRID)
 
-    assert Seams(ViewerModel(), Shown()).n_stations == 2
+    viewer, session = ViewerModel(), Shown()
+    data, options, _ = image_layer(session.volume, "STIR coronal")
+    viewer.add_image(data, **options)
+    slices = viewer.dims.nsteps
+    seams = Seams(viewer, session)
+    assert seams.n_stations == 2
+    assert seams.toggle()
+    viewer.dims.point = tuple(world_from_lps(GRID.corners_lps_mm()).mean(axis=0))
+    assert len(viewer.layers[STATIONS].data) >= 8
+    assert viewer.dims.nsteps == pytest.approx(slices, abs=1)
+    assert not seams.toggle()
+    assert STATIONS not in viewer.layers
+    seams.close()

@@ -13,6 +13,7 @@ from lesionmap.store import Study
 from napari_lesionmap import layers
 from napari_lesionmap.crosshair import CROSSHAIR
 from napari_lesionmap.prior import counterpart
+from napari_lesionmap.skeleton_lines import LINES
 from napari_lesionmap.stage import MASKS
 from plugin.drive import Driver
 from plugin.small import EARLIER, LATER, READER, SITES, spot
@@ -82,7 +83,7 @@ def test_looking(driver: Driver) -> None:
 
 
 def test_the_other_planes_are_at_the_same_place(driver: Driver) -> None:
-    views = driver.dock.views
+    views, slices = driver.dock.views, driver.viewer.dims.nsteps
     driver.press("L")
     driver.idle()
     assert sorted(views.planes) == ["axial", "sagittal"]
@@ -92,7 +93,10 @@ def test_the_other_planes_are_at_the_same_place(driver: Driver) -> None:
     for view in views.planes.values():
         assert layers.lps_from_world(view.viewer.dims.point) == pytest.approx(middle(driver, TIBIA), abs=3.1)
         assert CROSSHAIR in view.viewer.layers
+        assert len(view.viewer.layers[LINES].data)  # each canvas has the skeleton's cut of its own plane
         assert view.viewer.scene.camera.zoom == pytest.approx(driver.viewer.scene.camera.zoom)
+    assert len(driver.viewer.layers[LINES].data)
+    assert driver.viewer.dims.nsteps == slices  # lines over the image are no slices in between
     driver.press("L")
     assert not views.planes
     assert CROSSHAIR not in driver.viewer.layers

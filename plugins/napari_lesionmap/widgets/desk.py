@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_lesionmap.skeleton_lines import Later
+
 __all__ = ["Desk"]
 
 _FOREGROUND = "foreground"
@@ -39,7 +41,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         super().__init__(parent)
         self.viewer = viewer
         self.session = Session()
-        self.stage = Stage(viewer, self.session, self.cut_later)
+        self.stage = Stage(viewer, self.session, self.cutter("image"))
         self.stage.said.connect(lambda words: self.say(words, error=True))
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
@@ -145,15 +147,20 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         else:
             self.attempt(then, result[0])
 
-    def cut_later(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
-        """Cut the skeleton when the slice has stood still for a moment."""
-        turn = self._turns["still"] = self._turns.get("still", 0) + 1
+    def cutter(self, canvas: str) -> Later:
+        """Give what cuts the skeleton for one canvas when its slice has stood still for a moment."""
+        still, lane = f"still {canvas}", f"cut {canvas}"
 
-        def begin() -> None:
-            if turn == self._turns["still"]:
-                self.quietly("cut", work, then)
+        def cut_later(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+            turn = self._turns[still] = self._turns.get(still, 0) + 1
 
-        QTimer.singleShot(_STILL_MS, begin)
+            def begin() -> None:
+                if turn == self._turns[still]:
+                    self.quietly(lane, work, then)
+
+            QTimer.singleShot(_STILL_MS, begin)
+
+        return cut_later
 
     def soon(self, after_ms: int, what: str, act: Callable[[], object]) -> None:
         """Do something small when it has been asked for no more for a while; errors are shown in words."""

@@ -39,7 +39,7 @@ class SideView:
         self.qt = QtViewer(self.viewer)
         self.qt.setMinimumWidth(_LEAST_PX)
         self.qt.dims.hide()  # it follows the image; Ctrl and the wheel still go through its slices
-        self.stage = Stage(self.viewer, session, desk.cut_later)
+        self.stage = Stage(self.viewer, session, desk.cutter(f"beside {words}"))
         self.viewer.canvas.overlays["scale_bar"].visible = False  # its millimetres are as large as those of the image
         self.crosshair = Crosshair(self.viewer)
         self.widget = QWidget()
@@ -53,11 +53,11 @@ class SideView:
 
     def go(self, lps_mm: XYZ | None) -> None:
         """Show a place (LPS mm) in the middle, crossed by two lines; None: no lines."""
-        if lps_mm is not None and self.stage.session.volume is not None:
+        if lps_mm is not None and self.stage.grid is not None:
             world = tuple(layers.world_from_lps(lps_mm).tolist())
             self.viewer.dims.point = world
             self.viewer.scene.camera.center = tuple(world[axis] for axis in self.viewer.dims.order[-3:])
-        self.crosshair.show(lps_mm if self.stage.session.volume is not None else None)
+        self.crosshair.show(lps_mm, self.stage.grid)
 
     def close(self) -> None:
         """Let go of the session and of the canvas."""
@@ -127,7 +127,7 @@ class SideViews:
         for view in self.planes.values():
             view.close()
         self.planes = {}
-        self._cross.show(None)
+        self._cross.show(None, None)
 
     def _settle_dock(self) -> None:
         """Make the dock hold the canvases that there are, between napari's canvas and ours."""
@@ -185,7 +185,7 @@ class SideViews:
         for view in self.planes.values():
             view.go(lps_mm)
         if self.planes:
-            self._cross.show(lps_mm)
+            self._cross.show(lps_mm, self._desk.stage.grid)
         self._go_earlier(lps_mm)
 
     def _go_earlier(self, lps_mm: XYZ) -> None:
