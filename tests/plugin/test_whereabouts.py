@@ -79,6 +79,7 @@ def window(what: str, study: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.gui
+@pytest.mark.long
 def test_after_a_kill_the_window_opens_where_it_was(study_path: Path) -> None:
     first = window("mark", study_path)
     assert first.stdout is not None
