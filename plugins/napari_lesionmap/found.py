@@ -204,9 +204,10 @@ class Found:
             self._session.choose_track("")
             self._at = self._all.index(one)
         self.looked = one
-        self.changed.emit()
         if one is not None:
             self.turned.emit(one)
+        self.changed.emit()
+        if one is not None:
             self.said.emit("; ".join(filter(None, (done, self._words(one)))))
 
     def _words(self, one: Candidate) -> str:

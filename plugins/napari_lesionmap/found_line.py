@@ -81,6 +81,8 @@ class FoundLine:
 
     def __init__(self, viewer: ViewerModel, found: Found) -> None:
         self._viewer, self._found = viewer, found
+        self._drawn: tuple[Candidate, int, float, float] | None = None
+        """What the layer shows, and as seen from where: it is slow to be told what it knows."""
         found.changed.connect(self.draw)
         found.turned.connect(self._turn)
         for event in self._events():
@@ -106,17 +108,33 @@ class FoundLine:
     def draw(self, _event: object = None) -> None:
         """Draw the line in the slice that is shown."""
         viewer, looked = self._viewer, self._found.looked
-        if looked is None or viewer.dims.ndim < 3 or viewer.dims.ndisplay == 3:
+        if not self._found.searched or viewer.dims.ndim < 3 or viewer.dims.ndisplay == 3:
+            self._drawn = None
             if CANDIDATE in viewer.layers:
                 viewer.layers.remove(CANDIDATE)
+        elif looked is None:
+            self._hide()
+        else:
+            axis, zoom = viewer.dims.order[-3], max(float(viewer.scene.camera.zoom), 1e-3)
+            self._draw((looked, axis, float(viewer.dims.point[axis]), zoom))
+
+    def _draw(self, wanted: tuple[Candidate, int, float, float]) -> None:
+        if wanted == self._drawn:
             return
-        axis, zoom = viewer.dims.order[-3], max(float(viewer.scene.camera.zoom), 1e-3)
-        lines = contours(looked.mask, axis, float(viewer.dims.point[axis]), _BESIDE_PX / zoom)
-        parts = [dashes(line, _DASH_PX / zoom, _GAP_PX / zoom) for line in lines]
-        if parts:
-            self._show(np.concatenate(parts), looked.mask, axis, _WIDTH_PX / zoom)
-        elif CANDIDATE in viewer.layers:
-            viewer.layers[CANDIDATE].visible = False
+        looked, axis, at_mm, zoom = wanted
+        lines = contours(looked.mask, axis, at_mm, _BESIDE_PX / zoom)
+        if lines:
+            vectors = np.concatenate([dashes(line, _DASH_PX / zoom, _GAP_PX / zoom) for line in lines])
+            self._show(vectors, looked.mask, axis, _WIDTH_PX / zoom)
+            self._drawn = wanted
+        else:
+            self._hide()
+
+    def _hide(self) -> None:
+        """Hide the line until the next candidate: napari takes long to remove a layer and to add it again."""
+        self._drawn = None
+        if CANDIDATE in self._viewer.layers and self._viewer.layers[CANDIDATE].visible:
+            self._viewer.layers[CANDIDATE].visible = False
 
     def _show(self, vectors: NDArray[np.float64], mask: Mask, axis: int, width_mm: float) -> None:
         # The scale is that of the image, so that the slider steps from slice to slice; even in the plane shown, or

@@ -97,12 +97,13 @@ def test_candidates_by_keys(driver: Driver, study_path: Path) -> None:
     driver.shot("candidates_next")
     driver.press("Escape")
     assert said(driver) == "rejected; no candidate is left on STIR coronal"
-    assert CANDIDATE not in driver.viewer.layers
+    assert not driver.viewer.layers[CANDIDATE].visible
     assert not driver.dock.lesions.candidates.widget.isVisible()
     assert len(stored(study_path).lesions) == 1
     driver.press("C")
     assert said(driver) == "no candidate is left on STIR coronal"
     found.put_away()
+    assert CANDIDATE not in driver.viewer.layers
     search(driver)
     assert found.waiting == ()
 
