@@ -13,7 +13,7 @@ from lesionmap.space import Grid, Volume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.visits import Phase
 
@@ -85,6 +85,23 @@ class Mask:
         box.setflags(write=False)
         i, j, k = low.tolist()
         return cls(grid, (i, j, k), box)
+
+    @classmethod
+    def ball(cls, grid: Grid, middle_lps_mm: ArrayLike, radius_mm: float) -> Mask:
+        """Make the mask of the voxels whose middles lie within a distance of a place; its own voxel at least.
+
+        Raises
+        ------
+        LesionmapError
+            If the place lies outside the grid.
+        """
+        middle = np.asarray(middle_lps_mm, dtype=np.float64)
+        at, reach = grid.voxels(middle), radius_mm / np.array(grid.spacing_mm)
+        low = np.maximum(np.floor(at - reach), 0).astype(int)
+        high = np.minimum(np.ceil(at + reach) + 1, grid.shape).astype(int)
+        around = np.argwhere(np.ones(np.maximum(high - low, 0), dtype=bool)) + low
+        near = around[np.linalg.norm(grid.lps(around) - middle, axis=1) <= radius_mm]
+        return cls.of_voxels(np.concatenate([near, np.rint(at).astype(int)[None]]), grid)
 
     @classmethod
     def united(cls, masks: Sequence[Mask]) -> Mask:

@@ -23,6 +23,25 @@ def test_a_mask_survives_the_way_through_a_volume(mask: Mask) -> None:
     assert hash(again) == hash(mask)
 
 
+@given(grids(), st.data())
+def test_a_ball_is_what_lies_within_its_radius_and_the_voxel_that_holds_its_middle(
+    grid: Grid, data: st.DataObject
+) -> None:
+    at = np.array([data.draw(st.floats(-0.4, n - 0.6)) for n in grid.shape])
+    radius_mm = data.draw(st.floats(0.0, 4.0)) * max(grid.spacing_mm)
+    middle = grid.lps(at)
+    every = np.argwhere(np.ones(grid.shape, dtype=bool))
+    inside = {tuple(v) for v in every[np.linalg.norm(grid.lps(every) - middle, axis=1) <= radius_mm].tolist()}
+    inside.add(tuple(np.rint(at).astype(int).tolist()))
+    found = {tuple(v) for v in Mask.ball(grid, middle, radius_mm).voxels().tolist()}
+    assert found == inside
+
+
+def test_a_ball_outside_its_grid_is_refused() -> None:
+    with pytest.raises(LesionmapError, match=r"do not lie in a grid of shape \(5, 7, 11\)"):
+        Mask.ball(Grid((5, 7, 11), np.diag([2.0, 3.0, 4.0, 1.0])), (100.0, 0.0, 0.0), 8.0)
+
+
 @given(masks())
 def test_the_box_is_tight_and_read_only(mask: Mask) -> None:
     for axis in range(3):

@@ -4,8 +4,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lesionmap import annotate, mark
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
@@ -62,26 +60,14 @@ def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:
     volumes = {name: pixels(visit.series_named(name)) for name in clicked}
     for row in rows:
         if row.id == _REFERENCE:
-            study.save_reference(who, key, _reference(row, volumes[row.series]), READER)
+            muscle = Mask.ball(volumes[row.series].grid, _place(row), _REFERENCE_RADIUS_MM)
+            study.save_reference(who, key, Reference(row.series, muscle), READER)
     earlier = other_maps(study, who, key, READER)
     old = study.lesion_map(who, key, READER)
     clicks = [row for row in rows if row.id != _REFERENCE and not row.answer]
     new = mark.accept_tracks(read_clicks(old, placement, volumes, clicks), earlier)
     answers = [row for row in rows if row.answer]
     study.save(old, mark.add_marks(new, visit, placement, answers, earlier))
-
-
-def _reference(row: "MarkRow", volume: "Volume") -> Reference:
-    """Give the voxels within some millimetres of a click in muscle."""
-    grid = volume.grid
-    centre = np.array(_place(row))
-    reach = _REFERENCE_RADIUS_MM / np.array(grid.spacing_mm)
-    middle = grid.voxels(centre)
-    low = np.maximum(np.floor(middle - reach), 0).astype(int)
-    high = np.minimum(np.ceil(middle + reach) + 1, grid.shape).astype(int)
-    near = np.argwhere(np.ones(high - low, dtype=bool)) + low
-    inside = np.linalg.norm(grid.lps(near) - centre, axis=1) <= _REFERENCE_RADIUS_MM
-    return Reference(row.series, Mask.of_voxels(near[inside], grid))
 
 
 def read_clicks(

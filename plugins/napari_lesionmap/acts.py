@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Acts"]
 
-_MUSCLE_MM = 8.0
-"""Radius of the ball of muscle that is taken as reference."""
 _PLANES = ((0, 1, 2), (2, 1, 0), (1, 0, 2))
 """Orders of the dimensions: coronal, sagittal, axial."""
 
@@ -153,7 +151,7 @@ class Acts:
         """Take a ball of muscle under the cursor as the reference of the Series that is shown."""
         session, lps_mm = self._session, self._under_cursor()
         if session.volume is not None:
-            session.set_reference(load.ball(session.volume, lps_mm, _MUSCLE_MM))
+            session.set_reference(load.muscle(session.volume, lps_mm))
             self._desk.say(f"reference set on {session.shown}; signal ratios follow")
 
     def _under_cursor(self) -> XYZ:
@@ -273,7 +271,8 @@ class Acts:
         self._dock.show_page("Lesions")
         self._desk.stage.jump_to_earlier(row.track, row.site_id)
         left = sum(not x.answer and not x.hint for x in self._earlier())
-        self._desk.say(f"{row.site}, marked {row.last}: still there (Y), resolved (R)? {left} to answer")
+        marked = self._session.visit_words(row.last)
+        self._desk.say(f"{row.site}, marked {marked}: still there (Y), resolved (R)? {left} to answer")
 
     def present(self) -> None:
         """Outline the earlier lesion under the cursor: it is still there."""
@@ -284,7 +283,7 @@ class Acts:
         """Say that the chosen lesion is the earlier one."""
         row, lesion = self._earlier_chosen(), self._chosen()
         self._session.change(lesion.id, "track", tracks=(row.track,))
-        self._desk.say(f"{lesion.id} is the lesion of {row.last}: {row.site}")
+        self._desk.say(f"{lesion.id} is the lesion of {self._session.visit_words(row.last)}: {row.site}")
 
     def answer(self, verdict: Verdict) -> None:
         """Answer for the earlier lesion, and go to the next."""

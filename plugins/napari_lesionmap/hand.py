@@ -135,7 +135,7 @@ class Hand:
             return
         if not session.volume.projection and not bool(session.volume.grid.contains((x, y, z))):
             if session.tool != "look":
-                self._desk.say(f"outside the image of visit {session.key}, in which marks are set", error=True)
+                self._desk.say("outside the image of this visit, in which marks are set", error=True)
             return
         self.new.end()
         if session.tool == "mark":

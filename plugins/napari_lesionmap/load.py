@@ -37,7 +37,6 @@ __all__ = [
     "OpenedVisit",
     "PatientWork",
     "Proposal",
-    "ball",
     "bones_of",
     "carry_skeleton",
     "guess_skeleton",
@@ -47,6 +46,7 @@ __all__ = [
     "main_series",
     "marked",
     "moved",
+    "muscle",
     "open_study",
     "open_visit",
     "paired_series",
@@ -59,6 +59,7 @@ __all__ = [
 
 GUESSES = ("previous", "silhouette")
 """Ways to place that put down no landmark: all are estimated, and followed by those that a reader puts right."""
+_MUSCLE_MM = 8.0
 _BEST_FIRST = ("STIR", "T2", "T1")
 """Sequences on which lesions are marked, the best one first."""
 
@@ -232,15 +233,9 @@ def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], p
     return Proposal(_sites(np.array([seed]), volume, placement), Extent(series.name, None, seed, series.phase))
 
 
-def ball(volume: Volume, lps_mm: tuple[float, float, float], radius_mm: float) -> Mask:
-    """Give the voxels whose centres lie within a distance of a place (LPS mm); the one that holds it at least."""
-    grid = volume.grid
-    middle = np.rint(grid.voxels(_seed(volume, lps_mm))).astype(int)
-    reach = np.ceil(radius_mm / np.array(grid.spacing_mm)).astype(int)
-    low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, grid.shape)
-    voxels = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
-    near = np.linalg.norm(grid.lps(voxels) - grid.lps(middle), axis=1) <= radius_mm
-    return Mask.of_voxels(voxels[near], grid)
+def muscle(volume: Volume, lps_mm: tuple[float, float, float]) -> Mask:
+    """Give the reference region at a place (LPS mm) in muscle: a ball of 8 mm (assumed)."""
+    return Mask.ball(volume.grid, _seed(volume, lps_mm), _MUSCLE_MM)
 
 
 def _seed(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -41,11 +41,11 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         super().__init__(parent)
         self.viewer = viewer
         self.session = Session()
-        self.stage = Stage(viewer, self.session, self.cutter("image"))
-        self.stage.said.connect(lambda words: self.say(words, error=True))
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
         self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
+        self.stage = Stage(viewer, self.session, self.cutter("image"))
+        self.stage.said.connect(lambda words: self.say(words, error=True))
         self._caption()  # stands above what the cursor tells
         self.cursor = CursorName(self.stage, self.quietly)
         self.seams = Seams(viewer, self.session)
@@ -88,11 +88,11 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
             Called in the main thread with the result.
         """
         self.busy.emit(words)
-        self._start(_FOREGROUND, work, then, {"desc": "lesionmap"})
+        self._start(_FOREGROUND, work, then)
 
     def quietly(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
         """Do something small in a thread; what is begun later in the same lane takes its place."""
-        self._start(lane, work, then, None)
+        self._start(lane, work, then)
 
     def newest(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
         """Do something in a thread as soon as the lane is free; of what waits for it only the newest is done.
@@ -118,7 +118,9 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
 
         self.quietly(lane, guarded, done)
 
-    def _start(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object], progress: Any) -> None:
+    def _start(self, lane: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        # Without napari's own progress: its turning wheel draws the whole window anew 30 times a second, and where the
+        # processor does that, what is worked on takes three times as long. The dock has words, a bar and Cancel.
         from napari.qt.threading import create_worker
 
         turn = self._turns[lane] = self._turns.get(lane, 0) + 1
@@ -133,7 +135,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
             if turn == self._turns[lane]:
                 self._finish(lane, result, then)
 
-        worker = create_worker(guarded, _progress=progress)
+        worker = create_worker(guarded)
         worker.returned.connect(done)
         worker.finished.connect(lambda: self._workers.discard(worker))
         self._workers.add(worker)
@@ -148,7 +150,10 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
             self.attempt(then, result[0])
 
     def cutter(self, canvas: str) -> Later:
-        """Give what cuts the skeleton for one canvas when its slice has stood still for a moment."""
+        """Give what cuts the skeleton for one canvas when its slice has stood still for a moment, one cut at a time.
+
+        The first cut of a process makes all bones ready; a second one beside it would do the same work again.
+        """
         still, lane = f"still {canvas}", f"cut {canvas}"
 
         def cut_later(work: Callable[[], Any], then: Callable[[Any], object]) -> None:
@@ -156,7 +161,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
 
             def begin() -> None:
                 if turn == self._turns[still]:
-                    self.quietly(lane, work, then)
+                    self.newest(lane, work, then)
 
             QTimer.singleShot(_STILL_MS, begin)
 

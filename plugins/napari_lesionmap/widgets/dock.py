@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -50,6 +50,7 @@ __all__ = ["PAGES", "Dock"]
 PAGES = ("Visits", "Skeleton", "Lesions", "Map", "Compare", "Export")
 _WIDE_PX = 450
 _LINES = 3
+_BUSY_MS, _BUSY_STEPS = 500, 5
 _ERROR = "#e5534b"
 _TYPED_INTO = (QLineEdit, QComboBox, QAbstractSpinBox, QTextEdit, QPlainTextEdit)
 
@@ -138,7 +139,11 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         column.setSpacing(2)
         row = QHBoxLayout()
         self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
+        # It steps twice a second; Qt's own endless bar would draw the whole window anew 30 times a second.
+        self.progress.setRange(0, _BUSY_STEPS)
+        self._busy = QTimer(self)
+        self._busy.setInterval(_BUSY_MS)
+        self._busy.timeout.connect(lambda: self.progress.setValue((self.progress.value() + 1) % (_BUSY_STEPS + 1)))
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(6)
         self.cancel = QPushButton("Cancel")
@@ -225,6 +230,10 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
 
     def _show_busy(self, words: str) -> None:
         self.progress.setVisible(bool(words))
+        if words:
+            self._busy.start()
+        else:
+            self._busy.stop()
         self.cancel.setVisible(bool(words))
         if words:
             self._show_words(f"{words} …", error=False)

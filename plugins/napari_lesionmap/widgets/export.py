@@ -91,7 +91,6 @@ class ExportPage:
         session = self._desk.session
         rows = earlier_rows(session.results, session.key) if session.results and session.key else ()
         left = [row.site for row in rows if not row.answer]
-        self._words.setText(
-            f"Not answered yet in {session.key}: {', '.join(left)}. They are printed as not answered." if left else ""
-        )
+        words = f"Not answered yet in this visit: {', '.join(left)}. They are printed as not answered."
+        self._words.setText(words if left else "")
         self._words.setVisible(bool(left))

@@ -138,7 +138,9 @@ class LesionsPage:
             chosen = session.lesion
             if chosen is not None and not self._on_earlier_track(chosen.tracks):
                 done = self._desk.attempt(session.change, chosen.id, "track", tracks=(row.track,))
-                self._desk.say(f"{chosen.id} is the lesion of {row.last}: {row.site}") if done else None
+                self._desk.say(
+                    f"{chosen.id} is the lesion of {session.visit_words(row.last)}: {row.site}"
+                ) if done else None
             else:
                 self._desk.attempt(session.add_site, row.site_id, row.track)
         elif row.answer == "present":

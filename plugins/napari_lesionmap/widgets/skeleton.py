@@ -118,7 +118,7 @@ class SkeletonPage:
         for other in reversed(session.results.visits if session.results else ()):
             if other.visit.key != now.visit.key and other.placement is not None and other.visit.series:
                 carry = partial(carry_skeleton, work.patient, now.visit, other)
-                ways.append((f"Visit {other.visit.key}", partial(self._put, carry)))
+                ways.append((f"As in {session.visit_words(other.visit.key)}", partial(self._put, carry)))
         return ways
 
     def _ask_load(self) -> None:

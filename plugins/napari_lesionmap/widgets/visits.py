@@ -151,7 +151,7 @@ class VisitsPage:
                 self.open_visit(results.visits[-1].visit.key if visit == _LAST else visit)
 
         self._desk.run(
-            f"reading the visits of {patient}",
+            "reading the visits",
             lambda: (load.load_patient(study, patient, reader), study.patients()),
             enter,
         )
@@ -172,7 +172,7 @@ class VisitsPage:
             if session.lesion is not None:
                 self._desk.stage.jump_to(session.lesion)
 
-        self._desk.run(f"reading visit {key}", lambda: load.open_visit(study, visit, work.reader), enter)
+        self._desk.run(f"reading {session.visit_words(key)}", lambda: load.open_visit(study, visit, work.reader), enter)
 
     def _ask_import(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.widget, "Import a folder of images")
@@ -265,10 +265,10 @@ class VisitsPage:
             return
         name, visit = self._beside_name(), session.work.visit(key).visit
         if not name:
-            self._desk.say(f"visit {key} has no images to show", error=True)
+            self._desk.say(f"{session.visit_words(key)} has no images to show", error=True)
         elif (key, name) != (self._views.prior.key, self._views.prior.shown):
             self._desk.run(
-                f"reading visit {key}",
+                f"reading {session.visit_words(key)}",
                 lambda: load.read_pixels(visit, [name])[name],
                 lambda volume: self._views.show_earlier(key, name, volume),
             )
