@@ -10,7 +10,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.segment import fill_between
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
-from napari_lesionmap.resolve import earlier_rows, site_name
+from napari_lesionmap.resolve import earlier_rows, least_certain, site_name
 from napari_lesionmap.stage import MASKS
 from napari_lesionmap.windows import PRESETS, preset, preset_for
 
@@ -38,6 +38,7 @@ class Acts:
         self._desk, self._hand, self._dock = desk, hand, dock
         self._preset = ""
         self._uniting = ""
+        self._doubted = ""
         self._visit = ("", "")
 
     @property
@@ -170,15 +171,45 @@ class Acts:
             raise LesionmapError(f"{lesion.id} has no outline on this series; paint it in two slices or more first")
         session.draw(lesion.id, series, fill_between(mask), f"fill lesion {lesion.id}")
 
+    def candidates(self) -> None:
+        """Look for bright marrow in the Series that is shown; pressed again, go to the next candidate."""
+        self._dock.show_page("Lesions")
+        if self._desk.found.searched:
+            self._desk.found.next()
+        else:
+            self._desk.run("looking for bright marrow", *self._desk.found.search())
+
     def accept(self) -> None:
-        """Keep the outline as it is."""
-        self._hand.accept()
+        """Keep the new outline as it is; where there is none, make the candidate a lesion."""
+        if self._hand.new.lesion:
+            self._hand.accept()
+        else:
+            self._desk.found.accept()
 
     def reject(self) -> None:
-        """Take the new outline back; where there is none, look."""
-        if not self._hand.reject():
+        """Take the new outline back; where there is none, reject the candidate; where there is none, look."""
+        if self._hand.reject():
+            return
+        if self._desk.found.looked is not None:
+            self._desk.found.reject()
+        else:
             self._uniting = ""
             self._session.choose_tool("look")
+
+    def uncertain(self) -> None:
+        """Choose the landmark that is estimated worst, to be placed by a click; pressed again, the next worse one."""
+        session = self._session
+        now, volume = session.now, session.volume
+        names = least_certain(now, volume.grid) if now is not None and volume is not None else []
+        if not names:
+            raise LesionmapError(
+                "no landmark is estimated to lie in this image; the page Skeleton lists all, and places the skeleton"
+            )
+        # Where a click has placed the last one, the landmarks are estimated anew: then it begins with the worst again.
+        again = names.index(self._doubted) + 1 if session.landmark == self._doubted in names else 0
+        self._doubted = names[again % len(names)]
+        self._dock.show_page("Skeleton")
+        self._dock.skeleton.place_next(self._doubted)
 
     # ---- the chosen lesion -----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion, Verdict
     from lesionmap.measure import Measurement
     from lesionmap.skeleton import PlacedLandmark
+    from lesionmap.space import Grid
     from lesionmap.visits import Sex
     from lesionmap.write import Results
 
@@ -40,6 +41,7 @@ __all__ = [
     "expected_place",
     "landmark_rows",
     "landmark_words",
+    "least_certain",
     "lesion_rows",
     "next_landmark",
     "normal_words",
@@ -206,6 +208,13 @@ def next_landmark(rows: Sequence[LandmarkRow], after: str) -> str:
     start = names.index(after) + 1 if after in names else 0
     order = (*rows[start:], *rows[:start])
     return next((row.name for row in order if row.state != "placed" and row.name != after), "")
+
+
+def least_certain(facts: VisitFacts, grid: Grid) -> list[str]:
+    """List the landmarks that are estimated to lie in an image, the least certain one first."""
+    marks = facts.placement.landmarks if facts.placement else ()
+    estimated = [x for x in marks if not x.placed and x.name in landmarks() and bool(grid.contains(x.lps_mm))]
+    return [mark.name for mark in sorted(estimated, key=lambda mark: -mark.radius90_mm)]
 
 
 def lesion_rows(results: Results, key: str) -> tuple[LesionRow, ...]:

@@ -9,6 +9,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from lesionmap.errors import LesionmapError
 from napari_lesionmap.canvas import caption
 from napari_lesionmap.cursor import CursorName
+from napari_lesionmap.found import Found
+from napari_lesionmap.found_line import FoundLine
 from napari_lesionmap.seams import Seams
 from napari_lesionmap.session import Session
 from napari_lesionmap.stage import Stage
@@ -49,6 +51,9 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self._caption()  # stands above what the cursor tells
         self.cursor = CursorName(self.stage, self.quietly)
         self.seams = Seams(viewer, self.session)
+        self.found = Found(self.session)
+        self.found.said.connect(self.say)
+        self._found_line = FoundLine(viewer, self.found)
         self.session.visit_changed.connect(self._caption)
 
     @property
@@ -184,6 +189,8 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self.session.visit_changed.disconnect(self._caption)
         self.cursor.close()
         self.seams.close()
+        self._found_line.close()
+        self.found.close()
         self.stage.close()
         self.session.close()
 

@@ -153,7 +153,6 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         column.addLayout(row)
         self.words = QLabel()
         self.words.setWordWrap(True)
-        self.words.setFixedHeight(_LINES * self.words.fontMetrics().lineSpacing() + 6)
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -187,17 +186,19 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
             self._keys.append(shortcut)
         QApplication.instance().focusChanged.connect(self._let_keys)
         self.hand.new.changed.connect(self._let_keys)
+        self.desk.found.changed.connect(self._let_keys)
         self._let_keys()
 
     def _let_keys(self, *_focus: object) -> None:
         """While a line of text is typed into, keys are letters; without a visit they are napari's.
 
-        Enter is ours only while there is an outline to accept.
+        Enter is ours only while there is an outline or a candidate to accept.
         """
         typing = isinstance(QApplication.focusWidget(), _TYPED_INTO)
+        to_accept = bool(self.hand.new.lesion) or self.desk.found.looked is not None
         for shortcut, key in zip(self._keys, KEYS, strict=True):
             wanted = bool(self.desk.session.key) or key.act == "help"
-            shortcut.setEnabled(wanted and not typing and (key.act != "accept" or bool(self.hand.new.lesion)))
+            shortcut.setEnabled(wanted and not typing and (key.act != "accept" or to_accept))
 
     def press(self, key: Key) -> None:
         """Do what a key does; what it cannot do is told in words."""
@@ -225,6 +226,8 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
 
     def _show_words(self, words: str, error: bool) -> None:
         self.words.setStyleSheet(f"color: {_ERROR};" if error else "")
+        # napari gives the font after the dock is made.
+        self.words.setFixedHeight(_LINES * self.words.fontMetrics().lineSpacing() + 6)
         self.words.setText(words)
         self.words.setToolTip(words)
 

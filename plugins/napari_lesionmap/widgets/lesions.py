@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from napari_lesionmap.resolve import EarlierRow, LesionRow, earlier_rows, lesion_rows
+from napari_lesionmap.widgets.candidates import CandidateList
 from napari_lesionmap.widgets.details import Details
 from napari_lesionmap.widgets.legend import state_icon
 from napari_lesionmap.widgets.parts import Choice, Chooser, button, cell, fill, heading, hint, page, table
@@ -46,6 +47,8 @@ class LesionsPage:
         self.widget, layout = page()
         layout.addLayout(self._reader_row())
         layout.addLayout(self._tool_row())
+        self.candidates = CandidateList(desk)
+        layout.addWidget(self.candidates.widget)
         self.table = table(("No", "Site", "Certainty", "ml", "State"), 1, 5)
         self.table.setAccessibleName("lesions")
         self.table.currentCellChanged.connect(lambda *_: self._choose())

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QInputDialog, QM
 from napari_lesionmap.canvas import jump
 from napari_lesionmap.layers import world_from_lps
 from napari_lesionmap.load import GUESSES, carry_skeleton, guess_skeleton, label_skeleton, put_skeleton
-from napari_lesionmap.resolve import landmark_rows, next_landmark
+from napari_lesionmap.resolve import landmark_rows, landmark_words, next_landmark
 from napari_lesionmap.widgets.parts import button, cell, fill, heading, hint, page, table
 
 if TYPE_CHECKING:
@@ -205,6 +205,18 @@ class SkeletonPage:
             return
         self._desk.stage.lines.choose(name)
         session.choose_landmark(name)
+        self._jump(row)
+
+    def place_next(self, name: str) -> None:
+        """Let the next click place a landmark, and show where it is thought to be."""
+        session, row = self._desk.session, next(x for x in self._rows() if x.name == name)
+        self.marks.setChecked(True)
+        session.choose_landmark(name)
+        session.choose_tool("landmark")
+        self._jump(row)
+        self._desk.say(f"{landmark_words(name)}, {row.told}: click where it is, or drag it there; Q goes to the next")
+
+    def _jump(self, row: LandmarkRow) -> None:
         if row.lps_mm is not None:
             world = world_from_lps(row.lps_mm).tolist()
             jump(self._desk.viewer, (world[0], world[1], world[2]))
