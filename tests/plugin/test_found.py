@@ -53,7 +53,7 @@ def candidate(session: Session, site: str, radius_mm: float = 9.0, reason: str =
     assert now.placement is not None
     assert volume is not None
     middle = spot(now.placement, site)
-    return Candidate(load.ball(volume, middle, radius_mm), site, 0.5, reason, middle)
+    return Candidate(Mask.ball(volume.grid, middle, radius_mm), site, 0.5, reason, middle)
 
 
 def listed(session: Session, *sites: str) -> Found:
@@ -146,7 +146,7 @@ def test_a_neighbour_of_a_rejected_one_stays(session: Session) -> None:
     found.reject()
     x, y, z = candidate(session, TIBIA).seed_lps_mm
     assert session.volume is not None
-    beside = replace(candidate(session, TIBIA), mask=load.ball(session.volume, (x, y, z + 15.0), 9.0))
+    beside = replace(candidate(session, TIBIA), mask=Mask.ball(session.volume.grid, (x, y, z + 15.0), 9.0))
     take(found, session, beside)
     assert list(found.waiting) == [beside]
 
