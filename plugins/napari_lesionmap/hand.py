@@ -60,6 +60,8 @@ class Hand:
         """Make ready for the tool: napari's brush for painting, the plain image for all else."""
         self.new.end()
         viewer, session = self._desk.viewer, self._desk.session
+        if session.tool in _LABELS_MODE:
+            self._desk.stage.show_marks()
         if MASKS not in viewer.layers:
             return
         masks = viewer.layers[MASKS]

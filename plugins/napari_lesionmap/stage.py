@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lesionmap.lesions import Mask
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
+from napari_lesionmap.painted import painted
 from napari_lesionmap.places import site_place
 from napari_lesionmap.resolve import expected_place, place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
@@ -19,7 +21,7 @@ from napari_lesionmap.solid import BoneSurfaces
 from napari_lesionmap.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
     from numpy.typing import ArrayLike, NDArray
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from napari_lesionmap.skeleton_lines import Cut, Later
     from napari_lesionmap.solid import Solid
 
-__all__ = ["MASKS", "Stage", "label_of", "painted"]
+__all__ = ["MASKS", "Stage", "label_of"]
 
 MASKS = "lesion masks"
 _PICKED = "#ffb000"
@@ -44,36 +46,31 @@ def label_of(lesion_id: str) -> int:
     return int(digits or 0)
 
 
-def painted(atoms: Iterable[Any]) -> tuple[set[int], NDArray[np.int_], NDArray[np.int_]]:
-    """Read what napari's paint event says: labels concerned, lowest and highest index (3,), the highest included.
-
-    The one place that knows the two forms of its entries: (box, mask, old values, new value), and (indices, old
-    values, new values).
-    """
-    labels: set[int] = set()
-    lows, highs = [], []
-    for atom in atoms:
-        where, old, new = atom[0], atom[-2], atom[-1]
-        labels |= {int(v) for v in np.unique(old)} | {int(v) for v in np.unique(new)}
-        if isinstance(where[0], slice):
-            lows.append([s.start for s in where])
-            highs.append([s.stop - 1 for s in where])
-        elif np.size(where[0]):
-            lows.append([int(np.min(axis)) for axis in where])
-            highs.append([int(np.max(axis)) for axis in where])
-    if not lows:
-        return set(), np.zeros(3, int), np.zeros(3, int)
-    return labels - {0}, np.min(lows, axis=0), np.max(highs, axis=0)
-
-
 class Stage:
-    """Puts the session's visit on the canvas, and keeps it there as it changes."""
+    """Puts the session's visit on the canvas, and keeps it there as it changes.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    session : Session
+    later : callable
+        Cuts the skeleton, maybe in a thread, once the slice stands still.
+    soon : callable
+        Does what may wait until the picture is drawn.
+    """
 
     said = Signal(str)
     """Why something that was painted could not be kept."""
 
-    def __init__(self, viewer: ViewerModel, session: Session, later: Later = at_once) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        later: Later = at_once,
+        soon: Callable[[Callable[[], object]], object] = lambda act: act(),
+    ) -> None:
         self.viewer, self.session = viewer, session
+        self._soon = soon
         self.lines = SkeletonLines(viewer)
         self.bones = BoneSurfaces(viewer)
         self.dots = LesionDots(viewer, session)
@@ -111,16 +108,32 @@ class Stage:
 
     def show_visit(self) -> None:
         """Show the chosen Series of the visit."""
-        # A layer that is added moves the dims; what follows them must not add another one in the midst of it.
-        self._changing = True
-        try:
-            self._change_layers()
-        finally:
-            self._changing = False
+        with self._quiet():
+            self._change_image()
+        # The picture first: what lies over it takes as long again.
+        self._soon(self.show_marks)
+
+    def show_marks(self) -> None:
+        """Lay masks, rings and skeleton over the image, if they do not lie there yet."""
+        volume, chosen = self.session.volume, self.viewer.layers.selection
+        if volume is not None and self.image is not None and MASKS not in self.viewer.layers:
+            with self._quiet():
+                self._add_masks()
+                self._ours += self.dots.add(volume.grid)
+                chosen.active = self.image
         self.show_skeleton()
         self.show_selection()
 
-    def _change_layers(self) -> None:
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Change layers: one that is added moves the dims, and what follows them must not add another in its midst."""
+        self._changing = True
+        try:
+            yield
+        finally:
+            self._changing = False
+
+    def _change_image(self) -> None:
         viewer, session = self.viewer, self.session
         before = (viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom)
         self._clear()
@@ -133,9 +146,6 @@ class Stage:
         shown = (session.key, frame, order)
         stay = self._shown == shown
         self.image = self._add(layers.image_layer(session.volume, session.shown))
-        self._add_masks()
-        self._ours += self.dots.add(session.volume.grid)
-        viewer.layers.selection.active = self.image
         if stay:
             viewer.dims.point, viewer.scene.camera.center, viewer.scene.camera.zoom = before
         else:
@@ -388,11 +398,7 @@ class Stage:
             self._later(self.lines.task(), self._settle)
 
     def _settle(self, made: Cut | None, solid: Solid | None = None) -> None:
-        # A layer that is added moves the dims; following them would add another one in the midst of it.
-        self._changing = True
-        try:
+        with self._quiet():
             self.lines.settle(made)
             (self.bones.settle(solid) if self.lines.visible else self.bones.hide())
             self.dots.draw(named=not self.lines.landmarks_visible)
-        finally:
-            self._changing = False

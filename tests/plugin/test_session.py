@@ -16,12 +16,13 @@ from lesionmap.store import Study
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.load import Proposal
+from napari_lesionmap.painted import painted
 from napari_lesionmap.prior import Prior, counterpart
 from napari_lesionmap.resolve import course_rows, earlier_rows, landmark_rows, lesion_rows, next_landmark
 from napari_lesionmap.session import Session
 from napari_lesionmap.skeleton_lines import LANDMARKS as LANDMARK_LAYER
 from napari_lesionmap.skeleton_lines import LINES
-from napari_lesionmap.stage import MASKS, Stage, label_of, painted
+from napari_lesionmap.stage import MASKS, Stage, label_of
 from plugin.small import EARLIER, LANDMARKS, LATER, READER, SITES, spot
 
 if TYPE_CHECKING:

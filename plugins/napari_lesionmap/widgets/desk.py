@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 _FOREGROUND = "foreground"
-_STILL_MS = 120
+_STILL_MS = 250
+"""Longer than a slice takes where the processor draws, so that scrolling cuts nothing."""
+_DRAWN_MS = 20
+"""Enough for Qt to draw what was changed."""
 
 _SHOWN = (LesionmapError, OSError)
 """Errors that are told in words; any other is a fault of the program."""
@@ -46,7 +49,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
         self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
-        self.stage = Stage(viewer, self.session, self.cutter("image"))
+        self.stage = Stage(viewer, self.session, *self.hands("image"))
         self.stage.said.connect(lambda words: self.say(words, error=True))
         self._caption()  # stands above what the cursor tells
         self.cursor = CursorName(self.stage, self.quietly)
@@ -154,10 +157,11 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         else:
             self.attempt(then, result[0])
 
-    def cutter(self, canvas: str) -> Later:
-        """Give what cuts the skeleton for one canvas when its slice has stood still for a moment, one cut at a time.
+    def hands(self, canvas: str) -> tuple[Later, Callable[[Callable[[], object]], None]]:
+        """Give what does the work of one canvas: the cut of its skeleton, and what follows its picture.
 
-        The first cut of a process makes all bones ready; a second one beside it would do the same work again.
+        The skeleton is cut when the slice has stood still for a moment, one cut at a time: the first one of a process
+        makes all bones ready, and a second one beside it would do the same work again.
         """
         still, lane = f"still {canvas}", f"cut {canvas}"
 
@@ -170,7 +174,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
 
             QTimer.singleShot(_STILL_MS, begin)
 
-        return cut_later
+        return cut_later, lambda act: self.soon(_DRAWN_MS, f"marks {canvas}", act)
 
     def soon(self, after_ms: int, what: str, act: Callable[[], object]) -> None:
         """Do something small when it has been asked for no more for a while; errors are shown in words."""

@@ -39,7 +39,7 @@ class SideView:
         self.qt = QtViewer(self.viewer)
         self.qt.setMinimumWidth(_LEAST_PX)
         self.qt.dims.hide()  # it follows the image; Ctrl and the wheel still go through its slices
-        self.stage = Stage(self.viewer, session, desk.cutter(f"beside {words}"))
+        self.stage = Stage(self.viewer, session, *desk.hands(f"beside {words}"))
         self.viewer.canvas.overlays["scale_bar"].visible = False  # its millimetres are as large as those of the image
         self.crosshair = Crosshair(self.viewer)
         self.widget = QWidget()
