@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Appearance",
     "Attributes",
     "Certainty",
     "Change",
@@ -30,6 +31,7 @@ __all__ = [
     "Verdict",
 ]
 
+Appearance = Literal["lytic", "sclerotic", "mixed"]
 Certainty = Literal["definite", "probable", "equivocal", "normal_variant", "not_bone"]
 Change = Literal["improved", "persistent", "worsened"]
 Verdict = Literal["resolved", "not_imaged", "cannot_judge"]
@@ -203,7 +205,7 @@ class Attributes:
     physeal_damage: bool | None = None
     joint_involved: bool | None = None
     """Effusion or synovitis of the joint beside it."""
-    appearance: Literal["lytic", "sclerotic", "mixed"] | None = None
+    appearance: Appearance | None = None
     painful: bool | None = None
     """None: not asked."""
     biopsied: bool | None = None

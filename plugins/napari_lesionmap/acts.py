@@ -10,7 +10,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.segment import fill_between
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
-from napari_lesionmap.resolve import earlier_rows, least_certain, site_name
+from napari_lesionmap.resolve import attribute_choices, attribute_words, earlier_rows, least_certain, site_name
 from napari_lesionmap.stage import MASKS
 from napari_lesionmap.windows import PRESETS, preset, preset_for
 
@@ -219,6 +219,16 @@ class Acts:
         if lesion.certainty != certainty:
             self._session.change(lesion.id, "certainty", certainty=certainty)
         self._desk.say(f"{lesion.id}: {certainty.replace('_', ' ')}")
+
+    def finding(self, name: str) -> None:
+        """Go on to the next word for an attribute of the lesion: from *not assessed* to *yes* to *no*, and around."""
+        lesion = self._chosen()
+        choices = attribute_choices(name)
+        at = [value for value, _ in choices].index(getattr(lesion.attributes, name))
+        value, words = choices[(at + 1) % len(choices)]
+        what = attribute_words(name)
+        self._session.change(lesion.id, what, attributes=replace(lesion.attributes, **{name: value}))
+        self._desk.say(f"{lesion.id}: {what.lower()}: {words}")
 
     def mirror(self) -> None:
         """Mark the same site on the other side."""

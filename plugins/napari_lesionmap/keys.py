@@ -21,7 +21,19 @@ class Key:
     """Handed to the method."""
 
 
-GROUPS = ("Look", "Mark", "The chosen lesion", "Earlier lesions", "Always")
+GROUPS = ("Look", "Mark", "The chosen lesion", "Findings: yes, no, not assessed", "Earlier lesions", "Always")
+_FINDINGS = (
+    ("1", "soft_tissue_oedema", "soft tissue oedema"),
+    ("2", "periosteal_reaction", "periosteal reaction"),
+    ("3", "bone_expansion", "bone expansion"),
+    ("4", "vertebral_height_loss", "vertebral height loss"),
+    ("5", "disc_involved", "disc involved"),
+    ("6", "physeal_damage", "physeal damage"),
+    ("7", "joint_involved", "joint involved"),
+    ("8", "appearance", "lytic, sclerotic, mixed"),
+    ("9", "painful", "painful here"),
+    ("0", "biopsied", "biopsied"),
+)
 
 KEYS: tuple[Key, ...] = (
     Key("W", "next_window", "next window: auto, marrow, STIR, T1, bone scan", "Look"),
@@ -53,6 +65,7 @@ KEYS: tuple[Key, ...] = (
     Key("U", "unite", "merge with the lesion that is chosen next", "The chosen lesion"),
     Key("Shift+U", "divide", "split into its unconnected parts", "The chosen lesion"),
     Key("Delete", "remove", "delete; undo brings it back", "The chosen lesion"),
+    *(Key(f"Ctrl+{digit}", "finding", words, GROUPS[3], (name,)) for digit, name, words in _FINDINGS),
     Key("N", "next_earlier", "next lesion that is not answered for", "Earlier lesions"),
     Key("Shift+N", "previous_earlier", "the one before", "Earlier lesions"),
     Key("Y", "present", "still there: outline it under the cursor", "Earlier lesions"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lesionmap import annotate
 from lesionmap.annotate import normal_hint
-from lesionmap.lesions import Attributes, Certainty
+from lesionmap.lesions import Appearance, Attributes, Certainty
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import groups, known, landmarks, sites
 from lesionmap.write import state_style
@@ -34,6 +34,7 @@ __all__ = [
     "LandmarkRow",
     "LesionRow",
     "VisitRow",
+    "attribute_choices",
     "attribute_words",
     "count_words",
     "course_rows",
@@ -148,6 +149,13 @@ def site_name(name: str) -> str:
 def site_choices() -> tuple[tuple[str, str], ...]:
     """Give (id, readable name) of all sites and then all groups; a group says that it is one."""
     return tuple([(x.id, site_name(x.id)) for x in sites()] + [(x.id, f"{site_name(x.id)} (group)") for x in groups()])
+
+
+def attribute_choices(name: str) -> tuple[tuple[Any, str], ...]:
+    """Give what a reader can say of an attribute, and in which words; the first is that it was not assessed."""
+    values = get_args(Appearance) if name == "appearance" else (True, False)
+    words = {True: "yes", False: "no"}
+    return (None, "not assessed"), *((value, words.get(value, value)) for value in values)
 
 
 def attribute_words(name: str) -> str:

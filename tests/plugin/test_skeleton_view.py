@@ -242,7 +242,7 @@ def test_a_landmark_is_dragged_and_the_image_stays(
     driver.page("Skeleton")
     driver.idle()
     ways = [words for words, _ in driver.dock.skeleton.ways_to_place()]
-    assert ways == ["Landmarks file…", "Bone label map…", "Outline of the body, a first guess", f"Visit {EARLIER}"]
+    assert ways == ["Landmarks file…", "Bone label map…", "Outline of the body, a first guess", f"As in {EARLIER}"]
     driver.click(driver.dock.skeleton.place)
     x, y, z = placement_of(session).positions()["knee_left"]
     driver.show((x, y, z), 1.5)

@@ -156,6 +156,14 @@ def test_keys_for_the_chosen_lesion(driver: Driver, study_path: Path) -> None:
     assert said(driver) == "L1 kept"
     driver.press("3")
     assert stored(study_path).lesions[0].certainty == "equivocal"
+    driver.press("Ctrl+2")
+    driver.press("Ctrl+8")
+    assert said(driver).endswith("appearance: lytic")
+    driver.press("Ctrl+6")
+    driver.press("Ctrl+6")
+    seen = stored(study_path).lesions[0].attributes
+    assert (seen.periosteal_reaction, seen.appearance, seen.physeal_damage) == (True, "lytic", False)
+    assert (seen.painful, seen.soft_tissue_oedema) == (None, None)  # nothing is assumed
     driver.press("S")
     assert [x.sites[0] for x in stored(study_path).lesions] == [TIBIA, TIBIA.replace("left", "right")]
     driver.press("Delete")

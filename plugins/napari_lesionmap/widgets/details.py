@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
-from napari_lesionmap.resolve import ATTRIBUTES, CERTAINTIES, attribute_words, site_choices
+from napari_lesionmap.resolve import ATTRIBUTES, CERTAINTIES, attribute_choices, attribute_words, site_choices
 from napari_lesionmap.widgets.parts import Choice, Chooser
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Details"]
 
-_YES_NO = ((None, "not assessed"), (True, "yes"), (False, "no"))
-_APPEARANCE = ((None, "not assessed"), ("lytic", "lytic"), ("sclerotic", "sclerotic"), ("mixed", "mixed"))
 _CHANGES = ((None, "as measured"), ("improved", "improved"), ("persistent", "persistent"), ("worsened", "worsened"))
 
 
@@ -75,8 +73,7 @@ class Details:
         grid.setSpacing(3)
         self.findings: dict[str, Choice] = {}
         for name in ATTRIBUTES:
-            choices = _APPEARANCE if name == "appearance" else _YES_NO
-            box = _box(choices, partial(self._take_finding, name), attribute_words(name))
+            box = _box(attribute_choices(name), partial(self._take_finding, name), attribute_words(name))
             at = len(self.findings)
             grid.addWidget(QLabel(attribute_words(name)), at, 0)
             grid.addWidget(box, at, 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_lesionmap.keys import KEYS, MOUSE, shown
+from napari_lesionmap.keys import GROUPS, KEYS, MOUSE, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ _STYLE = """
 #keys QLabel[kind="heading"] { color: #ffd166; font-weight: bold; }
 #keys QLabel[kind="key"] { color: #ffffff; font-family: monospace; }
 """
-_COLUMNS = (("Look", "Always"), ("Mark", "The chosen lesion"), ("Earlier lesions",))
+_COLUMNS = (("Look", "Earlier lesions"), ("Mark", "Always"), GROUPS[2:4])
 _PAST = (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride, QEvent.Type.Wheel)
 
 
@@ -41,7 +41,7 @@ class KeyHelp(QFrame):  # type: ignore[misc]  # qtpy has no types
             down = QVBoxLayout()
             for name in names:
                 down.addLayout(_group(name, ((shown(k.press), k.words) for k in KEYS if k.group == name)))
-            if names == _COLUMNS[-1]:
+            if "Always" in names:
                 down.addLayout(_group("The mouse in the image", MOUSE))
             down.addStretch(1)
             across.addLayout(down)
