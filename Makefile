@@ -70,7 +70,8 @@ test-long: $(READY) ## the long runs
 	@$(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m long tests
 
 bench: $(READY) ## speed against the named peers, as ratios
-	@$(BIN)/python -m pytest $(HEADLESS) -p no:xdist tests/benchmarks -q -s
+	@.ci/system-packages screen
+	@$(SCREEN) $(BIN)/python -m pytest $(HEADLESS) -p no:xdist tests/benchmarks -q -s
 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check --fix .

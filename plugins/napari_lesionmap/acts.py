@@ -169,7 +169,10 @@ class Acts:
         mask = next((x.mask for x in lesion.extents if series and x.series == series.name and x.mask), None)
         if mask is None or series is None:
             raise LesionmapError(f"{lesion.id} has no outline on this series; paint it in two slices or more first")
-        session.draw(lesion.id, series, fill_between(mask), f"fill lesion {lesion.id}")
+        filled = fill_between(mask)
+        if filled.n_voxels == mask.n_voxels:
+            raise LesionmapError(f"{lesion.id} has no slice left out between painted ones; paint it further on first")
+        session.draw(lesion.id, series, filled, f"fill lesion {lesion.id}")
 
     def candidates(self) -> None:
         """Look for bright marrow in the Series that is shown; pressed again, go to the next candidate."""

@@ -13,6 +13,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QTableWidget, QTabWidget, QWidget
 
 from napari_lesionmap.layers import world_from_lps
+from plugin.small import spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,25 @@ class Driver:
         self.wait(lambda: not self.dock.cancel.isVisible() and not self.dock.desk.working, "rest")
         self.rest(0.25)
         self.wait(lambda: not self.dock.desk.working, "rest")
+
+    def open_last(self, path: Path) -> None:
+        """Open a study at its patient's last visit."""
+        session = self.dock.desk.session
+        self.dock.visits.open_study(str(path), last=True)
+        self.wait(lambda: session.key != "" and session.volume is not None, "opening the visit")
+        self.idle()
+
+    def middle(self, site: str) -> tuple[float, float, float]:
+        """Give where the placed skeleton has the middle of a site, LPS mm."""
+        now = self.dock.desk.session.now
+        assert now is not None
+        assert now.placement is not None
+        return spot(now.placement, site)
+
+    @property
+    def told(self) -> str:
+        """What was said last."""
+        return self.said[-1][0]
 
     # ---- hands -----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Take the pictures of the docs: the sample patient's second visit in a real window. ``make shots`` runs it.
 
 Usage: xvfb-run -a -s "-screen 0 1920x1080x24" python tests/plugin/shots.py [FOLDER]
-Without a folder the pictures of the docs are taken (docs/images); with one, a picture of every page.
+Without a folder the pictures of the docs are taken anew (docs/images).
 """
 
 from __future__ import annotations
@@ -22,17 +22,32 @@ os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
 
 VISIT, SIZE = "2008-05-14", (1440, 900)
 _MIDDLE_Z_MM, _ZOOM = 262.0, 0.98
+PAGES = ("Visits", "Skeleton", "Lesions", "Compare", "Export", "Map")
 
 
-def main(folder: Path, pages: tuple[str, ...]) -> None:
-    """Open the sample, show its second visit, and take pictures of pages."""
+def main(folder: Path) -> None:
+    """Open the sample patient's second visit, and take all pictures."""
     import napari
 
-    from napari_lesionmap import load
     from plugin.drive import Driver
 
     viewer = napari.Viewer(title="lesionmap", show_welcome_screen=False)
     driver = Driver(viewer, folder, SIZE)
+    open_sample(driver)
+    pages(driver)
+    desk = driver.dock.desk
+    lesion = next(place for x, place in desk.stage.dots.near() if x.id == desk.session.selected)
+    look_around(driver, lesion)
+    mark(driver, lesion)
+    in_depth(driver)
+    driver.dock.close()
+    viewer.close()
+
+
+def open_sample(driver: Driver) -> None:
+    """Read the sample patient and go to T8 in its second visit."""
+    from napari_lesionmap import load
+
     dock, session = driver.dock, driver.dock.desk.session
     work = Path(tempfile.mkdtemp(prefix="lesionmap-sample-"))
     dock.desk.run("reading the sample patient", lambda: load.sample_study(work), dock.visits.enter)
@@ -42,20 +57,23 @@ def main(folder: Path, pages: tuple[str, ...]) -> None:
     driver.page("Lesions")
     lesion = next(x for x in session.lesion_map.lesions if x.sites[0].startswith("vertebra_T8"))
     driver.row(dock.lesions.table, lesion.id)
-    viewer.scene.camera.center = (0.0, _MIDDLE_Z_MM, 0.0)
-    viewer.scene.camera.zoom = _ZOOM
-    for name in pages:
+    driver.viewer.scene.camera.center = (0.0, _MIDDLE_Z_MM, 0.0)
+    driver.viewer.scene.camera.zoom = _ZOOM
+
+
+def pages(driver: Driver) -> None:
+    """Take a picture of each page; that of the map stands on top of the README."""
+    for name in PAGES:
         driver.page(name)
         driver.idle()
-        driver.shot("window" if name == "Map" else f"window_{name.lower()}")
-    if len(pages) == 1:
-        look_around(driver, dock.desk.stage.dots.near()[0][1])
-    dock.close()
-    viewer.close()
+        if name == "Map":
+            driver.shot("window")
+        else:
+            trim(driver.shot(f"page_{name.lower()}"), driver)
 
 
 def look_around(driver: Driver, lesion: tuple[float, float, float]) -> None:
-    """Take the pictures of docs/keys.md: the keys, the other planes, the earlier visit, the edges of the stations."""
+    """Take the pictures of the keys, the other planes, the earlier visit, and the edges of the stations."""
     driver.press("?")
     driver.shot("keys")
     driver.press("?")
@@ -71,10 +89,56 @@ def look_around(driver: Driver, lesion: tuple[float, float, float]) -> None:
     driver.move(lesion)
     driver.idle()
     driver.shot("beside")
+    driver.press("P")
+    driver.press("D")
+
+
+def mark(driver: Driver, lesion: tuple[float, float, float]) -> None:
+    """Take the pictures of marking: a new outline, a candidate, and the next landmark."""
+    driver.page("Lesions")
+    driver.press("Delete")  # to be marked anew
+    driver.press("M")
+    driver.show(lesion, 2.4)
+    driver.click_image(lesion)
+    driver.wait(lambda: driver.dock.hand.new.lesion != "", "the new outline")
+    driver.shot("outline")
+    driver.press("Return")
+    driver.press("C")
+    driver.wait(lambda: driver.dock.desk.found.searched, "the search")
+    driver.idle()
+    driver.shot("candidate")
+    driver.dock.desk.found.put_away()
+    driver.page("Skeleton")
+    driver.row(driver.dock.skeleton.table, "Coccyx")
+    driver.click(driver.dock.skeleton.remove)
+    driver.idle()
+    driver.press("Q")
+    driver.idle()
+    driver.shot("landmark")
+    driver.press("Escape")
+
+
+def in_depth(driver: Driver) -> None:
+    """Take the picture of the bones as surfaces with the lesions in them."""
+    driver.viewer.dims.ndisplay = 3
+    driver.idle()
+    driver.viewer.fit_to_view()
+    driver.idle()
+    driver.shot("surfaces")
+
+
+def trim(picture: Path, driver: Driver) -> None:
+    """Leave of a picture of the window what shows the dock."""
+    from PIL import Image
+    from qtpy.QtCore import QPoint
+
+    dock = driver.dock
+    corner = dock.mapTo(driver.window, QPoint(0, 0))
+    with Image.open(picture) as image:
+        at = image.width / driver.window.width()
+        box = (corner.x(), corner.y(), corner.x() + dock.width(), corner.y() + dock.height())
+        image.crop(tuple(round(edge * at) for edge in box)).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]), ("Visits", "Skeleton", "Lesions", "Compare", "Export", "Map"))
-    else:
-        main(ROOT / "docs" / "images", ("Map",))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")

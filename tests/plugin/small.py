@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lesionmap.lesions import LesionMap
     from lesionmap.skeleton import Placement
 
-__all__ = ["EARLIER", "LANDMARKS", "LATER", "READER", "SITES", "make_study", "spot"]
+__all__ = ["EARLIER", "LANDMARKS", "LATER", "READER", "SITES", "make_study", "spot", "stored"]
 
 EARLIER, LATER = "2008-03-02", "2010-05-04"
 READER = "anna"
@@ -101,3 +102,9 @@ def make_study(folder: Path) -> Path:
             new = annotate.add_lesion(new, sites=(site,), extents=(Extent(series.name, mask),))
         study.save(old, new)
     return path
+
+
+def stored(path: Path, visit: str = LATER) -> LesionMap:
+    """Give the lesion map of a visit as it is in the file now."""
+    with Study.open(path) as study:
+        return study.lesion_map("P001", visit, READER)

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lesionmap.store import Study
 from napari_lesionmap import layers
 from napari_lesionmap.found_line import CANDIDATE
 from napari_lesionmap.resolve import least_certain
 from plugin.drive import Driver
-from plugin.small import LATER, READER, SITES, spot
+from plugin.small import LATER, SITES, spot, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lesionmap.lesions import LesionMap
     from napari_lesionmap.found import Found
 
 pytestmark = pytest.mark.gui
@@ -29,17 +27,9 @@ CLAVICLE_WORDS, TIBIA_WORDS = "Left medial clavicle", "Left distal tibial metaph
 @pytest.fixture
 def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path) -> Iterator[Driver]:
     made = Driver(make_napari_viewer(show=True), tmp_path / "shots", (1366, 768))
-    session = made.dock.desk.session
-    made.dock.visits.open_study(str(study_path), last=True)
-    made.wait(lambda: session.key == LATER, "opening the visit")
-    made.idle()
+    made.open_last(study_path)
     yield made
     made.leave()
-
-
-def stored(path: Path) -> LesionMap:
-    with Study.open(path) as study:
-        return study.lesion_map("P001", LATER, READER)
 
 
 def search(driver: Driver) -> Found:
@@ -47,10 +37,6 @@ def search(driver: Driver) -> Found:
     driver.wait(lambda: driver.dock.desk.found.searched, "the search")
     driver.idle()
     return driver.dock.desk.found
-
-
-def said(driver: Driver) -> str:
-    return driver.said[-1][0]
 
 
 def counted(driver: Driver) -> int:
@@ -74,8 +60,8 @@ def test_nothing_is_counted_before_it_is_accepted(driver: Driver, study_path: Pa
     search(driver)
     assert rows.widget.isVisible()
     assert rows.table.rowCount() == 2
-    assert said(driver).startswith(f"candidate 1 of 2, {TIBIA_WORDS}: ")
-    assert driver.dock.words.text() == said(driver)
+    assert driver.told.startswith(f"candidate 1 of 2, {TIBIA_WORDS}: ")
+    assert driver.dock.words.text() == driver.told
     at_site(driver, TIBIA)
     assert driver.viewer.layers[CANDIDATE].visible
     assert counted(driver) == 0
@@ -92,16 +78,16 @@ def test_candidates_by_keys(driver: Driver, study_path: Path) -> None:
     assert lesion.sites == (TIBIA,)
     assert counted(driver) == 1
     assert driver.dock.desk.session.undo_words == f"mark lesion {lesion.id}"
-    assert said(driver).startswith(f"{lesion.id} marked; candidate 2 of 2, {CLAVICLE_WORDS}: ")
+    assert driver.told.startswith(f"{lesion.id} marked; candidate 2 of 2, {CLAVICLE_WORDS}: ")
     at_site(driver, CLAVICLE)
     driver.shot("candidates_next")
     driver.press("Escape")
-    assert said(driver) == "rejected; no candidate is left on STIR coronal"
+    assert driver.told == "rejected; no candidate is left on STIR coronal"
     assert not driver.viewer.layers[CANDIDATE].visible
     assert not driver.dock.lesions.candidates.widget.isVisible()
     assert len(stored(study_path).lesions) == 1
     driver.press("C")
-    assert said(driver) == "no candidate is left on STIR coronal"
+    assert driver.told == "no candidate is left on STIR coronal"
     found.put_away()
     assert CANDIDATE not in driver.viewer.layers
     search(driver)
@@ -164,7 +150,7 @@ def test_the_least_certain_landmark_is_placed_next(driver: Driver) -> None:
     driver.press("Q")
     assert driver.dock.tabs.tabText(driver.dock.tabs.currentIndex()) == "Skeleton"
     assert (session.tool, session.landmark) == ("landmark", first)
-    assert "estimated ± " in said(driver)
+    assert "estimated ± " in driver.told
     driver.press("Q")
     assert session.landmark == second
     there = now.placement.positions()[second]

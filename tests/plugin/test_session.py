@@ -23,13 +23,12 @@ from napari_lesionmap.session import Session
 from napari_lesionmap.skeleton_lines import LANDMARKS as LANDMARK_LAYER
 from napari_lesionmap.skeleton_lines import LINES
 from napari_lesionmap.stage import MASKS, Stage, label_of
-from plugin.small import EARLIER, LANDMARKS, LATER, READER, SITES, spot
+from plugin.small import EARLIER, LANDMARKS, LATER, READER, SITES, spot, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lesionmap.lesions import LesionMap
 
 TIBIA = SITES[LATER][1]
 
@@ -58,11 +57,6 @@ def staged(session: Session) -> Iterator[tuple[Session, ViewerModel, Stage]]:
     stage.show_visit()
     yield session, viewer, stage
     stage.close()
-
-
-def stored(path: Path, visit: str = LATER) -> LesionMap:
-    with Study.open(path) as study:
-        return study.lesion_map("P001", visit, READER)
 
 
 def ball(session: Session, site: str, radius_mm: float = 9.0) -> Mask:

@@ -14,8 +14,8 @@ from napari_lesionmap.layers import UNITS, array_from_grid, image_layer, volume_
 from napari_lesionmap.stage import MASKS
 from napari_lesionmap.takeover import find_labels, foreign_labels, take_over
 from plugin.drive import Driver
-from plugin.small import LATER, READER, SITES, spot
-from plugin.test_session import opened, stored
+from plugin.small import LATER, READER, SITES, spot, stored
+from plugin.test_session import opened
 from plugin.test_window import open_later
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from napari_lesionmap.layers import world_from_lps
 from napari_lesionmap.stage import Stage
 from napari_lesionmap.whereabouts import FOLDER, Whereabouts
 from plugin.drive import Driver
-from plugin.small import EARLIER, LATER, READER, SITES
-from plugin.test_session import opened, stored
+from plugin.small import EARLIER, LATER, READER, SITES, stored
+from plugin.test_session import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,12 +16,11 @@ from lesionmap.store import Study
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import hang
 from plugin.drive import Driver
-from plugin.small import EARLIER, LATER, READER, SITES, spot
+from plugin.small import EARLIER, LATER, READER, SITES, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lesionmap.lesions import LesionMap
 
 pytestmark = pytest.mark.gui
 
@@ -61,11 +60,6 @@ def test_the_patients_right_is_on_screen_left_and_the_head_up(make_napari_viewer
     assert rows.mean() > 0.5 * picture.shape[0]  # y = 34 of 4 … 40: behind the middle
 
 
-def stored(path: Path) -> LesionMap:
-    with Study.open(path) as study:
-        return study.lesion_map("P001", LATER, READER)
-
-
 def open_later(driver: Driver, path: Path) -> None:
     session = driver.dock.desk.session
     driver.dock.visits.open_study(str(path))
@@ -92,13 +86,6 @@ def test_the_whole_path(driver: Driver, study_path: Path, tmp_path: Path) -> Non
     assert "P001" not in driver.viewer.title
 
 
-def middle(driver: Driver, site: str) -> tuple[float, float, float]:
-    now = driver.dock.desk.session.now
-    assert now is not None
-    assert now.placement is not None
-    return spot(now.placement, site)
-
-
 def place_a_landmark(driver: Driver) -> None:
     dock, session = driver.dock, driver.dock.desk.session
     driver.page("Skeleton")
@@ -123,8 +110,8 @@ def mark_two_lesions(driver: Driver, path: Path) -> None:
     driver.page("Lesions")
     driver.click(dock.lesions.tools["mark"])
     for n, site in enumerate((TIBIA, CLAVICLE), start=1):
-        driver.show(middle(driver, site), 1.6)
-        driver.click_image(middle(driver, site))
+        driver.show(driver.middle(site), 1.6)
+        driver.click_image(driver.middle(site))
         driver.wait(lambda n=n: len(session.lesion_map.lesions) == n, "marking a lesion")  # type: ignore[misc]
     assert [x.sites[0] for x in stored(path).lesions] == [TIBIA, CLAVICLE]
     driver.idle()
@@ -162,7 +149,7 @@ def paint(driver: Driver, path: Path) -> None:
     """One stroke is one act."""
     lesions = driver.dock.lesions
     driver.click(lesions.tools["paint"])
-    x, y, z = middle(driver, TIBIA)
+    x, y, z = driver.middle(TIBIA)
     driver.show((x, y, z), 2.5)
     before = stored(path).lesion("L1").extents[0].mask
     driver.drag_image((x + 14, y, z + 10), (x + 14, y, z - 10))

@@ -16,13 +16,12 @@ from napari_lesionmap.prior import counterpart
 from napari_lesionmap.skeleton_lines import LINES
 from napari_lesionmap.stage import MASKS
 from plugin.drive import Driver
-from plugin.small import EARLIER, LATER, READER, SITES, spot
+from plugin.small import EARLIER, LATER, READER, SITES, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lesionmap.lesions import LesionMap
 
 pytestmark = pytest.mark.gui
 
@@ -32,28 +31,9 @@ CLAVICLE, TIBIA = SITES[LATER]
 @pytest.fixture
 def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path) -> Iterator[Driver]:
     made = Driver(make_napari_viewer(show=True), tmp_path / "shots")
-    session = made.dock.desk.session
-    made.dock.visits.open_study(str(study_path), last=True)
-    made.wait(lambda: session.key == LATER, "opening the visit")
-    made.idle()
+    made.open_last(study_path)
     yield made
     made.leave()
-
-
-def stored(path: Path) -> LesionMap:
-    with Study.open(path) as study:
-        return study.lesion_map("P001", LATER, READER)
-
-
-def middle(driver: Driver, site: str) -> tuple[float, float, float]:
-    now = driver.dock.desk.session.now
-    assert now is not None
-    assert now.placement is not None
-    return spot(now.placement, site)
-
-
-def said(driver: Driver) -> str:
-    return driver.said[-1][0]
 
 
 def test_looking(driver: Driver) -> None:
@@ -69,7 +49,7 @@ def test_looking(driver: Driver) -> None:
     assert desk.stage.window.inverse is not before.inverse
     driver.press("W")
     driver.idle()
-    assert said(driver).startswith("window: ")
+    assert driver.told.startswith("window: ")
     driver.press("T")
     assert not desk.stage.lines.visible
     driver.press("T")
@@ -77,21 +57,22 @@ def test_looking(driver: Driver) -> None:
     assert not driver.viewer.layers[MASKS].visible
     driver.press("H")
     driver.press("X")
-    assert said(driver) == "this visit has no other series"
+    assert driver.told == "this visit has no other series"
     driver.press("D")
-    assert "of one piece" in said(driver)
+    assert "of one piece" in driver.told
 
 
 def test_the_other_planes_are_at_the_same_place(driver: Driver) -> None:
     views, slices = driver.dock.views, driver.viewer.dims.nsteps
+    wide = driver.canvas.width()
     driver.press("L")
     driver.idle()
     assert sorted(views.planes) == ["axial", "sagittal"]
-    driver.show(middle(driver, TIBIA), 1.5)
+    driver.show(driver.middle(TIBIA), 1.5)
     driver.idle()
     driver.shot("planes")
     for view in views.planes.values():
-        assert layers.lps_from_world(view.viewer.dims.point) == pytest.approx(middle(driver, TIBIA), abs=3.1)
+        assert layers.lps_from_world(view.viewer.dims.point) == pytest.approx(driver.middle(TIBIA), abs=3.1)
         assert CROSSHAIR in view.viewer.layers
         assert len(view.viewer.layers[LINES].data)  # each canvas has the skeleton's cut of its own plane
         assert view.viewer.scene.camera.zoom == pytest.approx(driver.viewer.scene.camera.zoom)
@@ -99,6 +80,8 @@ def test_the_other_planes_are_at_the_same_place(driver: Driver) -> None:
     assert driver.viewer.dims.nsteps == slices  # lines over the image are no slices in between
     driver.press("L")
     assert not views.planes
+    driver.idle()
+    assert driver.canvas.width() == pytest.approx(wide, abs=3)  # the room is the image's again
     assert CROSSHAIR not in driver.viewer.layers
     driver.press("O")
     assert driver.viewer.dims.order == (2, 1, 0)
@@ -108,7 +91,7 @@ def test_the_earlier_visit_shows_the_same_place_of_the_bone(driver: Driver) -> N
     session, views = driver.dock.desk.session, driver.dock.views
     driver.press("P")
     driver.wait(lambda: views.prior.key == EARLIER, "the earlier visit beside")
-    tibia = middle(driver, TIBIA)
+    tibia = driver.middle(TIBIA)
     driver.show(tibia, 1.6)
     driver.move(tibia)
     driver.idle()
@@ -131,12 +114,12 @@ def test_the_earlier_visit_shows_the_same_place_of_the_bone(driver: Driver) -> N
 def test_marking_by_keys(driver: Driver, study_path: Path) -> None:
     session = driver.dock.desk.session
     driver.press("M")
-    driver.show(middle(driver, TIBIA), 1.6)
-    driver.click_image(middle(driver, TIBIA))
+    driver.show(driver.middle(TIBIA), 1.6)
+    driver.click_image(driver.middle(TIBIA))
     driver.wait(lambda: len(session.lesion_map.lesions) == 1, "marking")
     driver.idle()
     grown = stored(study_path).lesions[0].extents[0].mask
-    driver.wheel(middle(driver, TIBIA), -6)
+    driver.wheel(driver.middle(TIBIA), -6)
     driver.wait(lambda: stored(study_path).lesions[0].extents[0].mask != grown, "storing the smaller outline")
     smaller = stored(study_path).lesions[0].extents[0].mask
     assert grown is not None
@@ -149,16 +132,16 @@ def test_marking_by_keys(driver: Driver, study_path: Path) -> None:
 def test_keys_for_the_chosen_lesion(driver: Driver, study_path: Path) -> None:
     session = driver.dock.desk.session
     driver.press("M")
-    driver.show(middle(driver, TIBIA), 1.6)
-    driver.click_image(middle(driver, TIBIA))
+    driver.show(driver.middle(TIBIA), 1.6)
+    driver.click_image(driver.middle(TIBIA))
     driver.wait(lambda: len(session.lesion_map.lesions) == 1, "marking")
     driver.press("Return")
-    assert said(driver) == "L1 kept"
+    assert driver.told == "L1 kept"
     driver.press("3")
     assert stored(study_path).lesions[0].certainty == "equivocal"
     driver.press("Ctrl+2")
     driver.press("Ctrl+8")
-    assert said(driver).endswith("appearance: lytic")
+    assert driver.told.endswith("appearance: lytic")
     driver.press("Ctrl+6")
     driver.press("Ctrl+6")
     seen = stored(study_path).lesions[0].attributes
@@ -172,9 +155,9 @@ def test_keys_for_the_chosen_lesion(driver: Driver, study_path: Path) -> None:
     assert len(stored(study_path).lesions) == 2
     driver.press("Ctrl+Shift+Z")
     assert len(stored(study_path).lesions) == 1
-    driver.move(middle(driver, TIBIA))
+    driver.move(driver.middle(TIBIA))
     driver.press("G")
-    assert said(driver).startswith("reference set on STIR coronal")
+    assert driver.told.startswith("reference set on STIR coronal")
     driver.shot("marked_by_keys")
 
 
@@ -185,14 +168,14 @@ def test_the_worklist_is_done_by_keys(driver: Driver, study_path: Path) -> None:
     driver.idle()
     driver.shot("worklist")
     place = layers.lps_from_world(driver.viewer.dims.point)
-    assert np.linalg.norm(place - middle(driver, CLAVICLE)) < 25
-    driver.move(middle(driver, CLAVICLE))
+    assert np.linalg.norm(place - driver.middle(CLAVICLE)) < 25
+    driver.move(driver.middle(CLAVICLE))
     driver.press("Y")
     driver.wait(lambda: len(session.lesion_map.lesions) == 1, "marking the clavicle")
     driver.idle()
     driver.press("N")
     driver.press("R")
-    assert said(driver) == "every lesion of earlier visits is answered for, or was not imaged"
+    assert driver.told == "every lesion of earlier visits is answered for, or was not imaged"
     now = stored(study_path)
     with Study.open(study_path) as study:
         before = study.lesion_map("P001", EARLIER, READER).lesions
@@ -203,7 +186,7 @@ def test_the_worklist_is_done_by_keys(driver: Driver, study_path: Path) -> None:
 
 def test_keys_are_letters_while_one_types(driver: Driver, study_path: Path) -> None:
     driver.page("Lesions")
-    driver.press("K", over=middle(driver, TIBIA))
+    driver.press("K", over=driver.middle(TIBIA))
     assert len(stored(study_path).lesions) == 1
     note = driver.dock.lesions.details.note
     note.setFocus()
@@ -219,12 +202,12 @@ def test_keys_are_letters_while_one_types(driver: Driver, study_path: Path) -> N
 
 def test_signed_is_read_only_until_it_is_unlocked(driver: Driver, study_path: Path) -> None:
     more = driver.dock.more
-    driver.press("K", over=middle(driver, TIBIA))
+    driver.press("K", over=driver.middle(TIBIA))
     more.sign()
     assert stored(study_path).signed
     driver.press("1")
     driver.press("Delete")
-    assert "signed" in said(driver)
+    assert "signed" in driver.told
     assert driver.said[-1][1]
     assert len(stored(study_path).lesions) == 1
     more.sign()
@@ -241,7 +224,7 @@ def test_signed_is_read_only_until_it_is_unlocked(driver: Driver, study_path: Pa
 def test_the_mouse_changes_the_window(driver: Driver) -> None:
     stage = driver.dock.desk.stage
     before = stage.window
-    x, y, z = middle(driver, TIBIA)
+    x, y, z = driver.middle(TIBIA)
     driver.show((x, y, z), 1.5)
     driver.drag_image((x, y, z), (x + 60, y, z - 40), Qt.KeyboardModifier.ShiftModifier)
     after = stage.window

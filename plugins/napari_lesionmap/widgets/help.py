@@ -22,7 +22,7 @@ _STYLE = """
 #keys QLabel[kind="heading"] { color: #ffd166; font-weight: bold; }
 #keys QLabel[kind="key"] { color: #ffffff; font-family: monospace; }
 """
-_COLUMNS = (("Look", "Earlier lesions"), ("Mark", "Always"), GROUPS[2:4])
+_COLUMNS = (("Look", "Earlier lesions", "Always"), ("Mark",), GROUPS[2:4])
 _PAST = (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress, QEvent.Type.ShortcutOverride, QEvent.Type.Wheel)
 
 
@@ -41,7 +41,7 @@ class KeyHelp(QFrame):  # type: ignore[misc]  # qtpy has no types
             down = QVBoxLayout()
             for name in names:
                 down.addLayout(_group(name, ((shown(k.press), k.words) for k in KEYS if k.group == name)))
-            if "Always" in names:
+            if "Mark" in names:
                 down.addLayout(_group("The mouse in the image", MOUSE))
             down.addStretch(1)
             across.addLayout(down)
@@ -89,5 +89,5 @@ def _label(text: str, kind: str) -> QLabel:
     label.setProperty("kind", kind)
     label.setWordWrap(kind == "words")
     if kind == "words":
-        label.setFixedWidth(230)
+        label.setFixedWidth(265)
     return label

@@ -130,17 +130,27 @@ class SideViews:
         self._cross.show(None, None)
 
     def _settle_dock(self) -> None:
-        """Make the dock hold the canvases that there are, between napari's canvas and ours."""
+        """Make the dock hold the canvases that there are, between napari's canvas and ours, which stays as wide."""
         views = [*([self.earlier] if self.earlier else []), *self.planes.values()]
+        ours, window = _dock_of(self._owner), self._owner.window()
+        wide = ours.width() if ours is not None else 0
         if self._dock is not None:
             for view in views:
                 view.widget.setParent(None)
             self._dock.close()
             self._dock.deleteLater()
             self._dock = None
-        window = self._owner.window()
-        if not views or not isinstance(window, QMainWindow):
+        if not isinstance(window, QMainWindow) or ours is None:
             return
+        if views:
+            self._dock = self._make_dock()
+            window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
+            window.splitDockWidget(self._dock, ours, Qt.Orientation.Horizontal)
+        else:
+            # Qt gives the room that is left to the other docks, not to the image.
+            window.resizeDocks([ours], [wide], Qt.Orientation.Horizontal)
+
+    def _make_dock(self) -> QDockWidget:
         across = QSplitter(Qt.Orientation.Horizontal)
         if self.earlier is not None:
             across.addWidget(self.earlier.widget)
@@ -149,14 +159,11 @@ class SideViews:
             for view in self.planes.values():
                 down.addWidget(view.widget)
             across.addWidget(down)
-        self._dock = QDockWidget("beside")
-        self._dock.setObjectName("lesionmap beside")
-        self._dock.setTitleBarWidget(QWidget())
-        self._dock.setWidget(across)
-        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
-        ours = _dock_of(self._owner)
-        if ours is not None:
-            window.splitDockWidget(self._dock, ours, Qt.Orientation.Horizontal)
+        dock = QDockWidget("beside")
+        dock.setObjectName("lesionmap beside")
+        dock.setTitleBarWidget(QWidget())
+        dock.setWidget(across)
+        return dock
 
     # ---- linking ---------------------------------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ class VisitsPage:
         self.beside_on = QCheckBox("Show another visit beside it:")
         self.beside_on.toggled.connect(lambda _on: self._show_beside())
         self.beside = Chooser()
+        self.beside.setAccessibleName("visit beside")
         self.beside.currentIndexChanged.connect(lambda _i: self._show_beside())
         row.addWidget(self.beside_on)
         row.addWidget(self.beside, 1)
