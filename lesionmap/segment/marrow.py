@@ -41,6 +41,7 @@ PLATE_MM = 9.0
 """So near to where the skeleton has a growth plate there may be one (assumed)."""
 _ABOVE = 1.5  # marrow above this times what is expected is looked at (assumed) …
 _ABOVE_PLATE = 1.25  # … near an open growth plate, or a disc, above this times their own signal
+_AT_DISCS = ("vertebra_", "sacrum.body")
 _CANAL_MM = (8.0, 10.0)  # middle of the spinal canal behind the vertebral bodies, and what is taken for it (assumed)
 _LONG = ("humerus", "radius", "ulna", "femur", "tibia", "fibula")
 # Share of red marrow at ages (domain.md §5 tells from when to when it goes; the shares are assumed).
@@ -120,7 +121,7 @@ def marrow_of(coarse: Volume, placement: Placement, labels: Volume | None = None
     near_plate = (found.physis_mm < PLATE_MM) & _open(site, placement)
     limit[near_plate] = np.maximum(limit[near_plate], _ABOVE_PLATE * plate)
     disc = _disc_level(signal, site, lit)
-    of_spine = np.array([name.startswith("vertebra_") for name in site_names().tolist()])[site]
+    of_spine = np.array([name.startswith(_AT_DISCS) for name in site_names().tolist()])[site]
     limit[of_spine] = np.maximum(limit[of_spine], _ABOVE_PLATE * disc)
     within = found.distance_mm <= NEAR_MM
     return Marrow(index, points, signal, site, within, expected[site], limit, own, bone)

@@ -94,20 +94,21 @@ def look_around(driver: Driver, lesion: tuple[float, float, float]) -> None:
 
 
 def mark(driver: Driver, lesion: tuple[float, float, float]) -> None:
-    """Take the pictures of marking: a new outline, a candidate, and the next landmark."""
+    """Take the pictures of marking: a candidate, a new outline, and the next landmark."""
     driver.page("Lesions")
-    driver.press("Delete")  # to be marked anew
+    driver.press("Delete")  # to be found and marked anew
+    driver.press("C")
+    driver.wait(lambda: driver.dock.desk.found.searched, "the search")
+    driver.show(lesion, 2.4)
+    driver.idle()
+    driver.shot("candidate")
+    driver.dock.desk.found.put_away()
     driver.press("M")
     driver.show(lesion, 2.4)
     driver.click_image(lesion)
     driver.wait(lambda: driver.dock.hand.new.lesion != "", "the new outline")
     driver.shot("outline")
     driver.press("Return")
-    driver.press("C")
-    driver.wait(lambda: driver.dock.desk.found.searched, "the search")
-    driver.idle()
-    driver.shot("candidate")
-    driver.dock.desk.found.put_away()
     driver.page("Skeleton")
     driver.row(driver.dock.skeleton.table, "Coccyx")
     driver.click(driver.dock.skeleton.remove)
