@@ -9,6 +9,7 @@ import pytest
 
 from landmark_bodies import SETS, errors, jittered, phantoms, placed, read
 from lesionmap import skeleton
+from lesionmap.skeleton import joints
 from shared import shared_data
 
 FEW = 24
@@ -78,6 +79,29 @@ def test_one_more_landmark_does_not_harm(which: str, more: str) -> None:
 def test_one_more_landmark_drawn_at_random_does_not_harm() -> None:
     for names, more in subsets(8, seed=1):
         check_addition(names, more, FEW, slack=0.06)
+
+
+@pytest.mark.parametrize(
+    ("one", "more"), [("heel_right", "wrist_left"), ("ankle_right", "elbow_left"), ("knee_left", "heel_left")]
+)
+def test_limbs_alone_do_not_turn_the_body(one: str, more: str) -> None:
+    """The way from one limb to another is that of these limbs: a trunk that followed it would lie askew."""
+    check_addition((one,), more, FEW, slack=0.04)
+
+
+def test_what_makes_legs_longer_at_one_stature_makes_the_trunk_shorter() -> None:
+    tree, body = joints.tree(), joints.sized(10.0, "F", 139.0)
+    lengths = np.flatnonzero(np.any(tree.stretch != 0, axis=(0, 1)))
+    rng = np.random.default_rng(4)
+    tall, legs = [], []
+    for _ in range(200):
+        theta = np.zeros(tree.turns.shape[2])
+        theta[lengths] = rng.normal(size=len(lengths))
+        height = dict(zip(tree.names, joints.walk(body, theta, np.eye(3), 0.0).points[:, 2], strict=True))
+        tall.append(height["vertex"] - (height["heel_left"] + height["heel_right"]) / 2)
+        legs.append(height["hip_left"] - height["ankle_left"])
+    assert np.std(np.log(tall)) < 0.006
+    assert 0.02 < np.std(np.log(legs)) < 0.04
 
 
 def test_a_limb_keeps_its_lengths_between_given_ends() -> None:

@@ -42,6 +42,7 @@ _LIMB_MARKS = ("chin", "mandible", "elbow", "wrist", "mcp3", "finger", "toe2", "
 _LOOSE = 0.01  # weight of such a landmark for how the body lies
 _SHOULDER_MARKS, _SOFT = ("shoulder", "ac_joint"), 0.2  # they move somewhat
 _LEAN_MM = 160.0
+_HEAVY = 0.4  # mean weight (as of the 16) below which landmarks count as fewer for how the body lies (assumed)
 _DEEP = 0.008  # depth of the landmarks (SD) as share of stature that tells an image from its mirror image
 _TRUNK_MARKS = 8  # so many, at least, tell it
 # Distances that tell the size whatever the pose.
@@ -145,13 +146,14 @@ def _first_turn(rest: Array, given: Array, seen: NDArray[np.intp]) -> tuple[Arra
     names = joints.tree().names
     weight = np.array([_weight(names[i]) for i in seen])[:, None]
     trunk = int(np.sum(weight > _LOOSE))
+    lean = _LEAN_MM**2 / min(len(seen), float(weight.sum()) / _HEAVY)
     weight /= weight.sum()
     target, source = given - (weight * given).sum(axis=0), rest[seen] - (weight * rest[seen]).sum(axis=0)
     cross = (weight * target).T @ source
     u, size, vt = np.linalg.svd(cross)
     deep = trunk >= _TRUNK_MARKS and size[2] > (_DEEP * np.ptp(rest[:, 2])) ** 2
     mirrored = bool(deep and np.linalg.det(u @ vt) < 0)
-    u, _, vt = np.linalg.svd(cross + _LEAN_MM**2 / len(seen) * np.eye(3))
+    u, _, vt = np.linalg.svd(cross + lean * np.eye(3))
     first = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
     return _most_sides_right(first, given, [names[i] for i in seen]), mirrored
 

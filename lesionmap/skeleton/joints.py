@@ -175,6 +175,18 @@ def _add_lengths(found: _Unknowns, names: tuple[str, ...]) -> None:
             found.add(stretch=stretch)
 
 
+def _at_one_stature(stretch: Array, paths: Array, index: dict[str, int]) -> Array:
+    """Take out of the lengths what would make the body taller: they add up to its stature, which is told apart.
+
+    Long legs at one stature leave a short trunk. The unknowns are normal; this is their law given that sum.
+    """
+    reference, parents = growth.reference_landmarks(), growth.parents()
+    rise = np.array([0.0, *(reference[name][2] - reference[parents[name][0]][2] for name in parents)])
+    standing = paths[index["vertex"]] - (paths[index["heel_left"]] + paths[index["heel_right"]]) / 2
+    taller = (standing * rise) @ stretch[:, 2]
+    return np.asarray(stretch - (stretch @ taller)[:, :, None] * taller / (taller @ taller))
+
+
 @cache
 def tree() -> Tree:
     """Give the tree of landmarks and joints."""
@@ -194,7 +206,7 @@ def tree() -> Tree:
     found = _Unknowns(numbers, len(names))
     mean = _add_turns(found)
     _add_lengths(found, names)
-    turns, stretch = np.stack(found.turns, axis=2), np.stack(found.stretch, axis=2)
+    turns, stretch = np.stack(found.turns, axis=2), _at_one_stature(np.stack(found.stretch, axis=2), paths, index)
     joined, levels = tuple(found.joints), _levels(hangs_on)
     return Tree(names, index, paths, numbers, piece_of, hangs_on, levels, mean, turns, stretch, joined, found.column)
 
