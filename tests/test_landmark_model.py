@@ -82,7 +82,8 @@ def test_one_more_landmark_drawn_at_random_does_not_harm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "more"), [("heel_right", "wrist_left"), ("ankle_right", "elbow_left"), ("knee_left", "heel_left")]
+    ("one", "more"),
+    [("heel_right", "wrist_left"), ("ankle_right", "elbow_left"), ("knee_left", "heel_left"), ("T12", "toe2_left")],
 )
 def test_limbs_alone_do_not_turn_the_body(one: str, more: str) -> None:
     """The way from one limb to another is that of these limbs: a trunk that followed it would lie askew."""
