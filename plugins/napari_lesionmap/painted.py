@@ -1,4 +1,4 @@
-"""What napari says of a stroke that was painted."""
+"""The layer of masks: which label is which lesion, what napari is told of each, and what it says of a stroke."""
 
 from __future__ import annotations
 
@@ -6,12 +6,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_lesionmap.resolve import lesion_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["painted"]
+    from napari_lesionmap.session import Session
+
+__all__ = ["label_of", "mask_features", "painted"]
+
+
+def label_of(lesion_id: str) -> int:
+    """Give the label that a lesion has in the layer of masks: its number."""
+    digits = "".join(c for c in lesion_id if c.isdigit())
+    return int(digits or 0)
+
+
+def mask_features(session: Session) -> dict[str, list[Any]]:
+    """Give a row for each lesion, as napari's features table and its status bar show the layer of masks."""
+    rows = lesion_rows(session.results, session.key) if session.results and session.key else ()
+    return {
+        "index": [0, *(label_of(row.id) for row in rows)],
+        "lesion": ["", *(row.id for row in rows)],
+        "site": ["", *(row.site for row in rows)],
+        "certainty": ["", *(row.certainty for row in rows)],
+        "ml": ["", *(row.volume for row in rows)],
+        "state": ["", *(row.told for row in rows)],
+    }
 
 
 def painted(atoms: Iterable[Any]) -> tuple[set[int], NDArray[np.int_], NDArray[np.int_]]:

@@ -13,12 +13,12 @@ from lesionmap.lesions import Mask
 from napari_lesionmap import layers
 from napari_lesionmap.canvas import hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
-from napari_lesionmap.painted import painted
+from napari_lesionmap.painted import label_of, mask_features, painted
 from napari_lesionmap.places import site_place
 from napari_lesionmap.resolve import expected_place, place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
 from napari_lesionmap.solid import BoneSurfaces
-from napari_lesionmap.windows import Window
+from napari_lesionmap.windows import show_window, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,18 +32,12 @@ if TYPE_CHECKING:
     from napari_lesionmap.session import Session
     from napari_lesionmap.skeleton_lines import Cut, Later
     from napari_lesionmap.solid import Solid
+    from napari_lesionmap.windows import Window
 
-__all__ = ["MASKS", "Stage", "label_of"]
+__all__ = ["MASKS", "Stage"]
 
 MASKS = "lesion masks"
 _PICKED = "#ffb000"
-_INVERSE = "gray_r"
-
-
-def label_of(lesion_id: str) -> int:
-    """Give the label that a lesion has in the layer of masks: its number."""
-    digits = "".join(c for c in lesion_id if c.isdigit())
-    return int(digits or 0)
 
 
 class Stage:
@@ -82,6 +76,7 @@ class Stage:
         self._ours: list[str] = []
         self._drawn: dict[int, Mask] = {}
         self._colours: dict[int | None, str] = {}
+        self._told: dict[str, list[Any]] = {}
         hang(viewer)
         session.visit_changed.connect(self.show_visit)
         session.map_changed.connect(self.show_lesions)
@@ -195,7 +190,7 @@ class Stage:
         layer = self._add(made)
         layer.events.paint.connect(self._on_paint)
         layer.brush_size = 6
-        self._colours = {}
+        self._colours, self._told = {}, {}
         self._colour_masks()
 
     def _colour_masks(self) -> None:
@@ -208,6 +203,10 @@ class Stage:
         if colours != self._colours:
             self._colours = colours
             self.viewer.layers[MASKS].colormap = DirectLabelColormap(color_dict=colours)
+        told = mask_features(self.session)
+        if told != self._told:
+            self._told = told
+            self.viewer.layers[MASKS].features = told
 
     def show_lesions(self) -> None:
         """Show masks and dots as they are now; only what changed is drawn anew."""
@@ -283,20 +282,11 @@ class Stage:
     @property
     def window(self) -> Window:
         """From which signal to which the image is shown."""
-        image = self.image
-        if image is None:
-            return Window(0.0, 1.0)
-        low, high = image.contrast_limits
-        return Window(float(low), float(high), float(image.gamma), image.colormap.name == _INVERSE)
+        return window_of(self.image)
 
     def show_window(self, window: Window) -> None:
         """Show the image from one signal to another."""
-        image = self.image
-        if image is None:
-            return
-        image.contrast_limits = (window.low, window.high)
-        image.gamma = window.gamma
-        image.colormap = _INVERSE if window.inverse else "gray"
+        show_window(self.image, window)
 
     def _restore(self) -> None:
         """Show the masks as they are stored."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
 
-__all__ = ["PRESETS", "Window", "dragged", "preset", "preset_for"]
+__all__ = ["PRESETS", "Window", "dragged", "preset", "preset_for", "show_window", "window_of"]
 
 PRESETS = ("auto", "marrow", "STIR", "T1", "bone scan")
 """In the order in which a key goes through them."""
@@ -27,6 +27,7 @@ _SIDE = 96
 _PER_PX = 1 / 250
 """A drag over 250 pixels changes the window by its own width."""
 _NARROWEST = 1e-3
+_INVERSE = "gray_r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,19 @@ def dragged(window: Window, right_px: float, down_px: float) -> Window:
     level -= down_px * _PER_PX * width
     width = max(width * (1 + right_px * _PER_PX), _NARROWEST)
     return Window(level - width / 2, level + width / 2, window.gamma, window.inverse)
+
+
+def window_of(image: Any) -> Window:
+    """Give from which signal to which a layer is shown; without one, from 0 to 1."""
+    if image is None:
+        return Window(0.0, 1.0)
+    low, high = image.contrast_limits
+    return Window(float(low), float(high), float(image.gamma), image.colormap.name == _INVERSE)
+
+
+def show_window(image: Any, window: Window) -> None:
+    """Show a layer, if there is one, from one signal to another."""
+    if image is not None:
+        image.contrast_limits = (window.low, window.high)
+        image.gamma = window.gamma
+        image.colormap = _INVERSE if window.inverse else "gray"

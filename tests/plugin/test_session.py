@@ -16,13 +16,13 @@ from lesionmap.store import Study
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.load import Proposal
-from napari_lesionmap.painted import painted
+from napari_lesionmap.painted import label_of, painted
 from napari_lesionmap.prior import Prior, counterpart
 from napari_lesionmap.resolve import course_rows, earlier_rows, landmark_rows, lesion_rows, next_landmark
 from napari_lesionmap.session import Session
 from napari_lesionmap.skeleton_lines import LANDMARKS as LANDMARK_LAYER
 from napari_lesionmap.skeleton_lines import LINES
-from napari_lesionmap.stage import MASKS, Stage, label_of
+from napari_lesionmap.stage import MASKS, Stage
 from plugin.small import EARLIER, LANDMARKS, LATER, READER, SITES, spot, stored
 
 if TYPE_CHECKING:
@@ -229,6 +229,11 @@ def test_a_lesion_is_drawn_where_it_was_marked(staged: tuple[Session, ViewerMode
     assert now.placement is not None
     assert layers.lps_from_world(middle) == pytest.approx(np.array(spot(now.placement, TIBIA)), abs=2.0)
     assert stage.lesion_at(spot(now.placement, TIBIA)) == lesion
+    told = viewer.layers[MASKS].features.iloc[-1]
+    assert (told["index"], told["lesion"], told["site"]) == (label_of(lesion), lesion, "Left distal tibial metaphysis")
+    session.change(lesion, "certainty", certainty="probable")
+    assert viewer.layers[MASKS].features.iloc[-1]["certainty"] == "probable"
+    session.undo()
     session.undo()
     assert not np.any(viewer.layers[MASKS].data)
     assert stage.lesion_at(spot(now.placement, TIBIA)) == ""
