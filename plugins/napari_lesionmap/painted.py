@@ -32,7 +32,7 @@ def mask_features(session: Session) -> dict[str, list[Any]]:
         "lesion": ["", *(row.id for row in rows)],
         "site": ["", *(row.site for row in rows)],
         "certainty": ["", *(row.certainty for row in rows)],
-        "ml": ["", *(row.volume for row in rows)],
+        "volume": ["", *(f"{row.volume} ml" if row.volume else "" for row in rows)],
         "state": ["", *(row.told for row in rows)],
     }
 

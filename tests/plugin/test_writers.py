@@ -11,11 +11,15 @@ from napari.components import ViewerModel
 from npe2 import PluginManager
 from scipy.spatial.transform import Rotation
 
-from lesionmap.lesions import Mask
+from lesionmap.lesions import Extent, Mask
 from lesionmap.read import pixels, scan
 from lesionmap.space import Grid
 from napari_lesionmap.layers import AXIS_LABELS, UNITS, labels_layer, volume_of
+from napari_lesionmap.load import Proposal
 from napari_lesionmap.readers import read_layers
+from napari_lesionmap.stage import MASKS, Stage
+from plugin.small import LATER, SITES
+from plugin.test_session import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +91,21 @@ def test_labels_without_a_place_in_the_patient_are_refused(tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match="labels from 0 to 65535 can be written, got 70000"):
         save(viewer, path)
     assert not path.exists()
+
+
+def test_the_table_of_lesions_has_a_row_for_each(tmp_path: Path, study_path: Path) -> None:
+    session, viewer, path = opened(study_path, LATER), ViewerModel(), tmp_path / "lesions.csv"
+    stage = Stage(viewer, session)
+    stage.show_visit()
+    viewer.layers.selection.active = viewer.layers[MASKS]
+    with pytest.raises(RuntimeError, match="no row to write, expected one for each label"):
+        save(viewer, path)
+    series = session.series
+    assert series is not None
+    session.add(Proposal((SITES[LATER][1],), Extent(series.name)))
+    save(viewer, path)
+    index, lesion, site, *_ = path.read_text(encoding="utf-8-sig").splitlines()[1].split(",")
+    assert (index, lesion, site) == ("1", "L1", "Left distal tibial metaphysis")
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2
+    stage.close()
+    session.close()
