@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import shutil
 import socket
 import ssl
@@ -172,19 +173,26 @@ def secure_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc
     """
     with running(tmp_path_factory.mktemp("secure"), tls=True) as pacs:
         port = int(pacs.web.split(":")[2].partition("/")[0])
-        with _gateway(port, pacs.folder / "server.pem") as secure:
+        with gateway(port, pacs.folder / "server.pem") as secure:
             yield replace(pacs, web=f"https://127.0.0.1:{secure}/dicom-web")
 
 
 @contextmanager
-def _gateway(inner_port: int, certificate: Path) -> Iterator[int]:
-    """Take TLS connections and pass them on to a port of this machine; give the port they are taken at."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
+def gateway(inner_port: int, certificate: Path | None = None, most: float = math.inf) -> Iterator[int]:
+    """Take connections and pass them on to a port of this machine; give the port they are taken at.
+
+    With a certificate they are TLS. A connection is closed in good order once ``most`` bytes have gone one way.
+    """
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        left = most
         with suppress(OSError):  # the other side may go first
-            while data := await source.read(1 << 16):
+            while left > 0 and (data := await source.read(int(min(left, 1 << 16)))):
+                left -= len(data)
                 target.write(data)
                 await target.drain()
         target.close()

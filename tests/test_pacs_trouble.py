@@ -16,7 +16,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.pacs import Query, UnreachableError, open_pacs, retrieve, send
 from lesionmap.pacs.access import Credentials
 from lesionmap.pacs.address import address_of
-from orthanc import PASSWORD, USER, running
+from orthanc import PASSWORD, USER, gateway, running
 from pacs_case import Stored, by_uid, said, stored
 from results import write_seg
 
@@ -128,6 +128,20 @@ def test_a_pacs_that_dies_leaves_what_came(tmp_path: Path, way: str) -> None:
     assert re.search("nothing listens at 127|the connection with 127.* (failed|was lost)", why)
     sent = by_uid(study.files())
     assert all(sent[uid] == found for uid, found in by_uid(came.files).items())
+
+
+@pytest.mark.parametrize("most", [400_000, 1_000_003, 1_048_576])
+def test_an_answer_cut_short_leaves_no_torn_file(tmp_path: Path, orthanc: Orthanc, most: int) -> None:
+    study = stored(tmp_path / "sent", orthanc.web, a=noise(grid((256, 256, 40))))
+    sent = by_uid(study.files())
+    inner = int(address_of(orthanc.web).where.rpartition(":")[2])
+    with gateway(inner, most=most) as port, open_pacs(f"http://127.0.0.1:{port}/dicom-web") as pacs:
+        came = retrieve(pacs, study.study_uid, tmp_path / "came")
+    assert came.missing
+    assert re.fullmatch(r"the connection with 127\.0\.0\.1:\d+ was lost; try again", *came.why)
+    assert sent.items() >= by_uid(came.files).items()
+    with open_pacs(orthanc.web) as pacs:
+        assert by_uid(retrieve(pacs, study.study_uid, tmp_path / "came").files) == sent
 
 
 # Refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from email.message import Message
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,6 +38,8 @@ _PAGE = 500
 _AS_STORED = (("application/dicom", "*"),)
 _NOBODY = "2.25.0"  # a UID that no study has: the shortest question that shows no patient
 _CHUNK = 1 << 18
+_EPILOGUE = 1 << 10
+"""Of an answer of many parts, within which its last boundary is looked for."""
 _IN_ONE_PIECE = 1 << 31  # many proxies take no upload in chunks
 
 _NOT_DICOMWEB = (
@@ -87,6 +90,7 @@ class WebPacs:
         self._session = requests.Session()
         self._session.auth = _signing(credentials)
         self._session.headers["Accept"] = "application/dicom+json"
+        self._session.hooks["response"].append(_to_the_end)
         if context is not None:
             self._session.mount("https://", _Trust(context))
         self._known = credentials is not None
@@ -228,6 +232,32 @@ def _signing(credentials: Credentials | None) -> Callable[[PreparedRequest], Pre
         return request
 
     return sign
+
+
+def _to_the_end(response: requests.Response, *_: Any, **__: Any) -> requests.Response:
+    """Fail where an answer of many parts ends before its last boundary (RFC 2046, 5.1.1).
+
+    A server that streams tells no length, and one that dies closes the connection as one that is done does: the client
+    library would hand over the torn last part as a file.
+    """
+    message = Message()
+    message["Content-Type"] = response.headers.get("Content-Type", "")
+    boundary = message.get_boundary()
+    if boundary is None:
+        return response
+    last = f"--{boundary}--".encode()
+    pieces = response.iter_content
+
+    def iter_content(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        end = b""
+        for piece in pieces(*args, **kwargs):
+            end = (end + piece[-_EPILOGUE:])[-_EPILOGUE:]
+            yield piece
+        if last not in end:
+            raise requests.ConnectionError("the answer ended early")
+
+    response.iter_content = iter_content  # type: ignore[method-assign]
+    return response
 
 
 def _values(row: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
