@@ -31,7 +31,7 @@ _BRIGHT = 1.8  # times the median: beyond it, in the root of counts, all is alik
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
-    """Counts of one scan on a lattice of ``STEP_MM``."""
+    """Counts of one scan on a lattice."""
 
     counts: dict[Face, Array]
     """Shape (columns, rows): x to the patient's left, z to the head, whatever the view."""
@@ -39,12 +39,20 @@ class Pictures:
     """x and z of the lattice's lower corner, LPS mm."""
     body: NDArray[np.bool_]
     """Where there is tracer at all."""
+    step_mm: float = STEP_MM
+
+    def coarser(self, factor: int) -> Pictures:
+        """Give the same counts on a lattice of steps so many times longer."""
+        from skimage.measure import block_reduce
+
+        counts = {face: np.asarray(block_reduce(one, factor, np.sum)) for face, one in self.counts.items()}
+        return Pictures(counts, self.low, block_reduce(self.body, factor, np.max), self.step_mm * factor)
 
     @property
     def edges(self) -> tuple[Array, Array]:
         """Edges of the lattice's cells, LPS mm: of columns (x) and of rows (z)."""
         first, second = (
-            low + STEP_MM * np.arange(n + 1, dtype=np.float64) for low, n in zip(self.low, self.body.shape, strict=True)
+            low + self.step_mm * np.arange(n + 1, dtype=np.float64) for low, n in zip(self.low, self.body.shape, strict=True)
         )
         return first, second
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionmap import skeleton
 from lesionmap.errors import LesionmapError
-from lesionmap.place.counts import STEP_MM, Pictures, pictures, toned
+from lesionmap.place.counts import Pictures, pictures, toned
 from lesionmap.place.expected import expected, uptake_of
 from lesionmap.skeleton import growth, joints
 from lesionmap.skeleton.estimate import PLACING_MM, Scale, estimate
@@ -36,23 +36,31 @@ __all__ = ["place_views"]
 
 
 class _Look(NamedTuple):
-    """How far around a landmark is painted, and how far it is looked for, mm in a child of 150 cm; blur in steps."""
+    """How far around a landmark is painted, and how far it is looked for, mm in a child of 150 cm."""
 
     around_mm: float
     reach_mm: float
-    smooth: float
+    blur_mm: float
+    coarser: int
+    """How many steps of the finest lattice are one."""
 
 
-_LOOKS = (_Look(100, 70, 2.0), _Look(80, 50, 2.0), _Look(60, 40, 1.2), _Look(50, 24, 1.2), _Look(44, 20, 1.2))
-_BESIDE_READER = _LOOKS[2:]  # with landmarks of a reader the first looks are not needed
-_SHARP = 0.03  # how much less alike a place is at e times less likely (assumed)
-_LEAST_MM, _DOUBT = 6.0, 2.0  # least error of a place, and how much larger it is taken: neighbours agree (assumed)
+_LOOKS = (
+    *(_Look(150, 80, 12, 2), _Look(100, 70, 8, 2), _Look(80, 50, 8, 2)),
+    *(_Look(60, 40, 5, 1), _Look(50, 24, 5, 1), _Look(44, 20, 5, 1), _Look(34, 14, 3, 1)),
+)
+_BESIDE_READER = _LOOKS[3:]  # with landmarks of a reader the first looks are not needed
+_PAINT_BLUR_MM = 2.0  # of the atlas beside the same blur, for it is painted sharp
+_SHARP = 0.015  # how much less alike a place is at e times less likely (assumed)
+_LEAST_MM, _DOUBT = 4.0, 2.0  # least error of a place, and how much larger it is taken: neighbours agree (assumed)
 _LEAST_ALIKE = 0.05
+_NOT_SOUGHT = ("coccyx", "C1", "C3", "C5", *(f"T{n}" for n in range(1, 12, 2)), "L1", "L3")  # their neighbours tell
 _SCALP_MM, _TOE_MM = 8.0, 18.0  # from the picture's edge of the body to the landmarks (assumed)
 _ENDS_MM = 10.0
 _LYING = 1.06  # length of a lying body, feet pointing, over stature (assumed)
 _SIZE_SD = 0.05
 _STATURES_CM = (65.0, 205.0)
+_EXCHANGED = -0.1  # likeness of front against back; right ones have 0.17 to 0.30, exchanged ones the negative of it
 _BAD = 0.3  # mean likeness of the places below which no skeleton was found (assumed)
 
 
@@ -171,22 +179,26 @@ def _placement(found: Estimate, child: _Child) -> Placement:
 
 def _places(seen: Pictures, placement: Placement, uptake: Array, look: _Look) -> _Seen:
     """Look for every landmark near where the placement has it."""
-    size = placement.stature_cm / 150.0 / STEP_MM
+    seen = seen.coarser(look.coarser) if look.coarser > 1 else seen
+    size = placement.stature_cm / 150.0 / seen.step_mm
     around, reach = int(look.around_mm * size), int(look.reach_mm * size)
-    pairs = []
+    pairs, blur = [], look.blur_mm / seen.step_mm
     for face, counts in seen.counts.items():
-        painted = toned(expected(placement, uptake, seen.edges, face), look.smooth + 0.5)
-        pairs.append((_wide(toned(counts, look.smooth), around + reach), _wide(painted, around + reach)))
+        painted = expected(placement, uptake, seen.edges, face)
+        both = toned(counts, blur), toned(painted, blur + _PAINT_BLUR_MM / seen.step_mm)
+        pairs.append((_wide(both[0], around + reach), _wide(both[1], around + reach)))
     points, spreads, alike = {}, {}, []
     for mark in placement.landmarks:
+        if mark.name in _NOT_SOUGHT:
+            continue
         at = np.array(mark.lps_mm)
-        cell = np.floor((at[[0, 2]] - seen.low) / STEP_MM).astype(int)
+        cell = np.floor((at[[0, 2]] - seen.low) / seen.step_mm).astype(int)
         if (cell < 0).any() or (cell >= seen.body.shape).any():
             continue
         likeness = _likeness(pairs, cell, around, reach)
         if likeness is None:
             continue
-        shift, spread = _moved(likeness, reach)
+        shift, spread = _moved(likeness, seen.step_mm)
         points[mark.name] = np.array([at[0] + shift[0], np.nan, at[2] + shift[1]])
         spreads[mark.name] = np.array([spread[0], 1.0, spread[1]])
         alike.append(float(likeness.max()))
@@ -216,11 +228,11 @@ def _likeness(
     return np.mean(found, axis=0) if found else None
 
 
-def _moved(likeness: Array, reach: int) -> tuple[Array, Array]:
+def _moved(likeness: Array, step_mm: float) -> tuple[Array, Array]:
     """Give the mean shift (x, z) and its spread, mm, weighing shifts by likeness."""
     share = np.exp((likeness - likeness.max()) / _SHARP)
     share /= share.sum()
-    steps = np.arange(-reach, reach + 1) * STEP_MM
+    steps = (np.arange(len(share)) - len(share) // 2) * step_mm
     sums = [share.sum(axis=1), share.sum(axis=0)]
     mean = np.array([float(one @ steps) for one in sums])
     spread = np.array([float(one @ (steps - m) ** 2) for one, m in zip(sums, mean, strict=True)])
@@ -247,6 +259,19 @@ def _check_faces(seen: Pictures, placement: Placement, uptake: Array) -> None:
             "the two views of a scan show one body, here one of them shows its mirror image; "
             "say which is stored mirrored, or export them again"
         )
+    shown = _nearer(*(seen.counts[face] for face in ("anterior", "posterior")))
+    painted = _nearer(*(expected(placement, uptake, seen.edges, face) for face in ("anterior", "posterior")))
+    if _alike(shown, painted, seen.body) < _EXCHANGED:
+        raise LesionmapError(
+            "sternum and face were expected brighter in the anterior view, spine and sacrum in the posterior one; here "
+            "it is the other way round: the views are exchanged; import them again with the right --view"
+        )
+
+
+def _nearer(front: Array, back: Array) -> Array:
+    """Give the logarithm of how much brighter each place is from the front than from the back."""
+    one, other = (np.log(toned(counts, 2.0) + 0.1) for counts in (front, back))
+    return np.asarray(one - other)
 
 
 def _alike(one: Array, other: Array, where: NDArray[np.bool_]) -> float:
