@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.phantom.lesion import LesionShape
     from lesionmap.phantom.shapes import Shape
 
-__all__ = ["ATTENUATION_PER_MM", "MATRIX", "PIXEL_MM", "plate_name", "planar", "uptake"]
+__all__ = ["ATTENUATION_PER_MM", "MATRIX", "PIXEL_MM", "planar", "plate_name", "uptake"]
 
 MATRIX = (1024, 256)
 """Rows, columns."""

@@ -59,7 +59,7 @@ class ScanCase:
 
     def in_views(self, points_lps_mm: ArrayLike) -> Array:
         """Carry points of the body, shape (..., 3), LPS mm, to the views' frame; their depth stays the body's."""
-        return np.asarray(points_lps_mm, dtype=np.float64) + [0.0, 0.0, self.up_mm]
+        return np.asarray(points_lps_mm, dtype=np.float64) + np.array([0.0, 0.0, self.up_mm], dtype=np.float64)
 
     def landmarks(self) -> dict[str, tuple[float, float, float]]:
         """Give the true 43 landmarks in the views' frame, LPS mm."""
@@ -114,7 +114,7 @@ def scan_case(
     tracer, inside = uptake(body, lattice, lesions, ratios or None)
     bladder = next(form for kind, form in organs(body) if kind == "bladder" and isinstance(form, Blob))
     arm = str(rng.choice(["left", "right"]))
-    vein = 0.7 * body.marks[f"elbow_{arm}"] + 0.3 * body.marks[f"wrist_{arm}"] + [0.0, -12.0, 0.0]
+    vein = np.asarray(0.7 * body.marks[f"elbow_{arm}"] + 0.3 * body.marks[f"wrist_{arm}"] + [0.0, -12.0, 0.0])
     _fill(tracer, lattice, bladder, float(rng.uniform(*_BLADDER)))
     _fill(tracer, lattice, Blob(Frame(vein, np.eye(3)), np.full(3, _INJECTION_MM)), _INJECTION)
     rate = _projected(tracer, inside, lattice)
@@ -125,7 +125,7 @@ def scan_case(
     ]
     up = PIXEL_MM * (MATRIX[0] - 0.5) - top
     spots = {"bladder": bladder.frame.origin, "injection": vein}
-    not_bone = {n: (x, y, z + up) for n, p in spots.items() for x, y, z in [p.tolist()]}
+    not_bone = {n: (x, y, z + up) for n, p in spots.items() for x, y, z in [list(map(float, p))]}
     return ScanCase(body, views[0], views[1], up, counts, ratios, tuple(lesions), not_bone)
 
 
@@ -135,11 +135,11 @@ def _projected(tracer: NDArray[np.float32], inside: NDArray[np.bool_], lattice: 
 
     depth = np.cumsum(inside, axis=1, dtype=np.float32) * _DEPTH_STEP_MM
     first = int(np.rint(lattice.x[0] / PIXEL_MM + (MATRIX[1] - 1) / 2))
-    views = np.zeros((2, *MATRIX))
-    for view, shown in zip(views, (depth, depth[:, -1:, :] - depth), strict=True):
+    views = []
+    for shown in (depth, depth[:, -1:, :] - depth):
         seen = np.sum(tracer * np.exp(-ATTENUATION_PER_MM * shown), axis=1, dtype=np.float64)
+        view = np.zeros(MATRIX)
         view[: seen.shape[1], first : first + seen.shape[0]] = seen[:, ::-1].T
         sharp, wide = (gaussian_filter(view, mm / PIXEL_MM) for mm in (_BLUR_MM, _SCATTER_MM))
-        view[:] = (1 - _SCATTERED) * sharp + _SCATTERED * wide + 1e-3
-    views[1] = views[1][:, ::-1].copy()
-    return views
+        views.append((1 - _SCATTERED) * sharp + _SCATTERED * wide + 1e-3)
+    return np.stack([views[0], views[1][:, ::-1]])

@@ -52,7 +52,8 @@ class Pictures:
     def edges(self) -> tuple[Array, Array]:
         """Edges of the lattice's cells, LPS mm: of columns (x) and of rows (z)."""
         first, second = (
-            low + self.step_mm * np.arange(n + 1, dtype=np.float64) for low, n in zip(self.low, self.body.shape, strict=True)
+            low + self.step_mm * np.arange(n + 1, dtype=np.float64)
+            for low, n in zip(self.low, self.body.shape, strict=True)
         )
         return first, second
 

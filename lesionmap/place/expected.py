@@ -45,7 +45,7 @@ def uptake_of(placement: Placement) -> Array:
 
 
 def _level(bone: str, segment: str) -> float:
-    return _BONES.get(bone.split("_")[0], _SHAFT if segment == "diaphysis" else _ELSE)
+    return _BONES.get(bone.split("_", maxsplit=1)[0], _SHAFT if segment == "diaphysis" else _ELSE)
 
 
 def expected(placement: Placement, uptake: Array, edges: tuple[Array, Array], face: Face) -> Array:

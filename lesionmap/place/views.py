@@ -143,13 +143,13 @@ def _begun(
     rows = np.flatnonzero(seen.body.sum(axis=0) > 1)
     across, up = seen.edges
     top, bottom = float(up[rows[-1] + 1]), float(up[rows[0]])
+    cm = float(np.clip((top - bottom) / 10.0 / _LYING, *_STATURES_CM))
     if landmarks:
         cm = skeleton.place(landmarks, age_y=age_y, sex=sex, stature_cm=stature, flat=True).stature_cm
-    elif stature is None and age_y is None:
-        cm = float(np.clip((top - bottom) / 10.0 / _LYING, *_STATURES_CM))
-    else:
-        cm = stature if stature is not None or age_y is None else growth.stature_for_age(age_y, sex)
-        cm = float(cm) if cm is not None else _STATURES_CM[1]
+    elif stature is not None:
+        cm = stature
+    elif age_y is not None:
+        cm = growth.stature_for_age(age_y, sex)
     child = _Child(age_y, sex, stature if age_y is not None or stature is not None else cm, cm)
     given = {n: np.array([p[0], np.nan, p[2]], dtype=np.float64) for n, p in (landmarks or {}).items()}
     if not given:
@@ -209,9 +209,7 @@ def _wide(picture: Array, cells: int) -> Array:
     return np.pad(picture, cells, mode="edge")
 
 
-def _likeness(
-    pairs: Sequence[tuple[Array, Array]], cell: NDArray[np.int_], around: int, reach: int
-) -> Array | None:
+def _likeness(pairs: Sequence[tuple[Array, Array]], cell: NDArray[np.int_], around: int, reach: int) -> Array | None:
     """Give how alike the views and the painted atlas are at each shift, shape (2 reach + 1,) * 2; None: nothing there.
 
     Pictures are wider by ``around + reach`` cells on all sides.

@@ -109,10 +109,14 @@ def _checked(view: Volume, point_lps_mm: ArrayLike) -> tuple[Array, Array]:
         raise LesionmapError(f"a click is x, y, z in LPS mm with finite x and z, got {point_lps_mm!r}")
     point[1] = view.grid.lps_from_voxel[1, 3]
     if not view.grid.contains(point):
-        raise LesionmapError(f"the click at x {point[0]:.0f}, z {point[2]:.0f} mm lies outside the view; click inside it")
+        raise LesionmapError(
+            f"the click at x {point[0]:.0f}, z {point[2]:.0f} mm lies outside the view; click inside it"
+        )
     counts = np.asarray(view.array[:, :, 0], dtype=np.float64)
     if counts.min() < 0:
-        raise LesionmapError(f"counts of 0 or more were expected, the least is {counts.min():g}; use the scan as acquired")
+        raise LesionmapError(
+            f"counts of 0 or more were expected, the least is {counts.min():g}; use the scan as acquired"
+        )
     return counts, view.grid.voxels(point)[:2]
 
 
