@@ -137,7 +137,7 @@ def _projected(tracer: NDArray[np.float32], inside: NDArray[np.bool_], lattice: 
     first = int(np.rint(lattice.x[0] / PIXEL_MM + (MATRIX[1] - 1) / 2))
     views = []
     for shown in (depth, depth[:, -1:, :] - depth):
-        seen = np.sum(tracer * np.exp(-ATTENUATION_PER_MM * shown), axis=1, dtype=np.float64)
+        seen: Array = np.asarray(np.sum(tracer * np.exp(-ATTENUATION_PER_MM * shown), axis=1, dtype=np.float64))
         view = np.zeros(MATRIX)
         view[: seen.shape[1], first : first + seen.shape[0]] = seen[:, ::-1].T
         sharp, wide = (gaussian_filter(view, mm / PIXEL_MM) for mm in (_BLUR_MM, _SCATTER_MM))

@@ -69,8 +69,10 @@ class _Child:
     age_y: float | None
     sex: Literal["F", "M"] | None
     stature_cm: float | None
+    """As told, or by the body's length where neither age nor stature is told."""
     cm: float
     """Stature to begin with."""
+    inferred: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +152,8 @@ def _begun(
         cm = stature
     elif age_y is not None:
         cm = growth.stature_for_age(age_y, sex)
-    child = _Child(age_y, sex, stature if age_y is not None or stature is not None else cm, cm)
+    inferred = tuple(name for name, value in (("age_y", age_y), ("stature_cm", stature)) if value is None)
+    child = _Child(age_y, sex, stature if len(inferred) < 2 else cm, cm, inferred)
     given = {n: np.array([p[0], np.nan, p[2]], dtype=np.float64) for n, p in (landmarks or {}).items()}
     if not given:
         middle = float(np.average((across[:-1] + across[1:]) / 2, weights=seen.body.sum(axis=1)))
@@ -173,8 +176,7 @@ def _placement(found: Estimate, child: _Child) -> Placement:
     )
     cm = found.stature_cm
     age = growth.age_for_stature(cm, child.sex) if child.age_y is None else child.age_y
-    inferred = tuple(n for n, v in (("age_y", child.age_y), ("stature_cm", child.stature_cm)) if v is None)
-    return Placement(marks, age, child.sex, child.stature_cm or cm, inferred, how="silhouette")
+    return Placement(marks, age, child.sex, child.stature_cm or cm, child.inferred, how="silhouette")
 
 
 def _places(seen: Pictures, placement: Placement, uptake: Array, look: _Look) -> _Seen:

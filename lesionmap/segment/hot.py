@@ -28,7 +28,7 @@ _TO_PEAK_MM = 6.0  # a click is so near to its peak
 _REACH_MM = 32.0  # no spot reaches farther from its peak (assumed)
 _CORE_MM = 8.0  # what is compared between two views
 _RING_MM = (14.0, 22.0)  # the surroundings
-_QUIET = 30.0  # percentile of the ring: other hot bones in it do not count
+_QUIET = 30.0  # percentile of the smoothed ring: other hot bones in it do not count
 _PARTNER_MM = 12.0  # farther apart than this two spots are not one: both views are taken at once
 _SEEN_SD = 3.0  # a spot stands out by so many standard deviations of Poisson's law
 
@@ -145,7 +145,7 @@ def _spot_at(view: Volume, counts: Array, peak: tuple[int, int]) -> HotSpot:
     from skimage.segmentation import flood
 
     away, smooth = _away_mm(view, peak), _smooth(view, counts)
-    ring = counts[(away >= _RING_MM[0]) & (away <= _RING_MM[1])]
+    ring = smooth[(away >= _RING_MM[0]) & (away <= _RING_MM[1])]
     background = float(np.percentile(ring, _QUIET)) if len(ring) else 0.0
     edge = (background + smooth[peak]) / 2
     region = flood((smooth >= edge) & (away <= _REACH_MM), peak)
