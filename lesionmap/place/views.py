@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionmap import skeleton
 from lesionmap.errors import LesionmapError
-from lesionmap.place.counts import Pictures, pictures, toned
+from lesionmap.place.counts import Pictures, check_counts, pictures, toned
 from lesionmap.place.expected import expected, uptake_of
 from lesionmap.skeleton import growth, joints
 from lesionmap.skeleton.estimate import PLACING_MM, Scale, estimate
@@ -132,7 +132,8 @@ def place_views(
             "choose the whole-body scan, or place by --landmarks"
         )
     _check_faces(seen, placement, uptake)
-    return _told(placement, fixed)
+    warnings = tuple(said for name, view in views.items() if (said := check_counts(name, view.array)))
+    return replace(_told(placement, fixed), warnings=warnings)
 
 
 def _begun(

@@ -13,6 +13,7 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Mask
+from lesionmap.place.counts import check_counts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,7 +64,7 @@ def hot_spot(view: Volume, seed_lps_mm: ArrayLike, *, to_peak_mm: float = _TO_PE
     Raises
     ------
     LesionmapError
-        If the volume is no projection, counts are negative, the click lies outside, or nothing stands out there.
+        If the volume is no projection or of no counts, the click lies outside, or nothing stands out there.
     """
     counts, cell = _checked(view, seed_lps_mm)
     spot = _spot_at(view, counts, _peak(view, counts, cell, to_peak_mm))
@@ -112,11 +113,8 @@ def _checked(view: Volume, point_lps_mm: ArrayLike) -> tuple[Array, Array]:
         raise LesionmapError(
             f"the click at x {point[0]:.0f}, z {point[2]:.0f} mm lies outside the view; click inside it"
         )
+    check_counts("clicked", view.array)
     counts = np.asarray(view.array[:, :, 0], dtype=np.float64)
-    if counts.min() < 0:
-        raise LesionmapError(
-            f"counts of 0 or more were expected, the least is {counts.min():g}; use the scan as acquired"
-        )
     return counts, view.grid.voxels(point)[:2]
 
 
