@@ -14,8 +14,9 @@ import numpy as np
 
 from lesionmap import skeleton
 from lesionmap.errors import LesionmapError
-from lesionmap.place.counts import Pictures, check_counts, pictures, toned
+from lesionmap.place.counts import Pictures, pictures, toned
 from lesionmap.place.expected import expected, uptake_of
+from lesionmap.segment.counts import check_counts
 from lesionmap.skeleton import growth, joints
 from lesionmap.skeleton.estimate import PLACING_MM, Scale, estimate
 from lesionmap.skeleton.placement import PlacedLandmark, Placement, radius90_mm

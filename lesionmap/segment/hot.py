@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Mask
-from lesionmap.place.counts import check_counts
+from lesionmap.segment.counts import check_counts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
