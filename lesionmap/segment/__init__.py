@@ -4,12 +4,14 @@ from lesionmap.segment.clicked import Click, click, grow
 from lesionmap.segment.fill import fill_between
 from lesionmap.segment.hot import HotSpot, hot_spot, partner
 from lesionmap.segment.planar import likely_sites, marks_seen, sites_seen, spots_at
+from lesionmap.segment.plates import PlateEvidence, plate_evidence
 from lesionmap.segment.spots import Candidate, candidates
 
 __all__ = [
     "Candidate",
     "Click",
     "HotSpot",
+    "PlateEvidence",
     "candidates",
     "click",
     "fill_between",
@@ -18,6 +20,7 @@ __all__ = [
     "likely_sites",
     "marks_seen",
     "partner",
+    "plate_evidence",
     "sites_seen",
     "spots_at",
 ]
