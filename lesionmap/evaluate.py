@@ -13,6 +13,7 @@ from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import measure_map
 from lesionmap.space import Grid
+from lesionmap.visits import only_planar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,8 +75,12 @@ def other_maps(study: Study, patient: str, visit: str, reader: str) -> tuple[Les
 
 
 def place_visit(patient: Patient, visit: Visit, landmarks: Mapping[str, Sequence[float]]) -> Placement:
-    """Place the skeleton on a visit by landmarks (LPS mm), and compute its coverage by the visit's images."""
-    placement = skeleton.place(landmarks, age_y=visit.age_y, sex=patient.sex, stature_cm=visit.stature_cm)
+    """Place the skeleton on a visit by landmarks (LPS mm), and compute its coverage by the visit's images.
+
+    Of a visit with planar views alone they were put on these: their depth is estimated.
+    """
+    flat = only_planar(visit)
+    placement = skeleton.place(landmarks, age_y=visit.age_y, sex=patient.sex, stature_cm=visit.stature_cm, flat=flat)
     return with_coverage(placement, visit)
 
 

@@ -12,8 +12,9 @@ from lesionmap import annotate, skeleton
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from lesionmap.read.segplace import extents_of, lesions_of, told_grid, told_grids
+from lesionmap.segment.planar import likely_sites, marks_seen, view_sites
 from lesionmap.space import Volume
-from lesionmap.visits import visit_key_parts
+from lesionmap.visits import only_planar, visit_key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lesionmap.read.seg import ReadSeg
     from lesionmap.read.sr import ReadReport
     from lesionmap.skeleton import Placement
+    from lesionmap.skeleton.seen import SeenSite
     from lesionmap.space import Grid
     from lesionmap.visits import Series, Visit
 
@@ -87,8 +89,7 @@ def _on_series(mask: Volume, visit: Visit, name: str | None) -> tuple[Series, Vo
     """Find the Series that a mask was drawn on."""
     candidates = (visit.series_named(name),) if name else visit.series
     for series in candidates:
-        fitted = onto_grid(mask, series.grid)
-        if fitted is not None:
+        if (fitted := onto_grid(mask, series.grid)) is not None:
             return series, fitted
     raise LesionmapError(
         f"a mask has the shape and place of a series of visit {visit.key}; this one has {told_grid(mask.grid)} "
@@ -129,9 +130,11 @@ def add_masks(
     placement = _placed(placement, visit)
     series, fitted = _on_series(mask, visit, series_name)
     for number, found in enumerate(annotate.lesions_from_mask(fitted), start=1):
-        sites = _sites_at(found.lps_mm(), placement, labels, f"lesion {number} of the mask")
+        what = f"lesion {number} of the mask"
+        points, flat = found.lps_mm(), only_planar(visit)
+        sites = view_sites(points, placement, series, what) if flat else _sites_at(points, placement, labels, what)
         extent = Extent(series.name, found, None, series.phase)
-        _only_once(lesion_map, extent, f"lesion {number} of the mask")
+        _only_once(lesion_map, extent, what)
         lesion_map = annotate.add_lesion(lesion_map, sites=sites, extents=[extent])
     return lesion_map
 
@@ -294,12 +297,12 @@ def add_marks(
             track = _answered(row, [other for other in earlier if _day(other.visit) < _day(visit.key)])
             lesion_map = annotate.answer(lesion_map, track, row.answer, row.note)
             continue
-        extents = [] if row.lps_mm is None else [_marker(row.lps_mm, visit)]
+        extents, seen = _marks(row, visit, placement)
         for extent in extents:
             _only_once(lesion_map, extent, f"marker {row.id!r}")
         lesion_map = annotate.add_lesion(
             lesion_map,
-            sites=_sites_of(row, placement, labels),
+            sites=likely_sites(seen, f"marker {row.id!r}") if seen else _sites_of(row, placement, labels),
             extents=extents,
             certainty=row.certainty,
             track=_checked_track(row) or None,
@@ -316,6 +319,12 @@ def _only_once(lesion_map: LesionMap, extent: Extent, what: str) -> None:
                 f"{what} is marked already as {lesion.id} of visit {lesion_map.visit} by {lesion_map.reader}; "
                 "the file was added before, or has it twice"
             )
+
+
+def _marks(row: MarkRow, visit: Visit, placement: Placement | None) -> tuple[Sequence[Extent], Sequence[SeenSite]]:
+    if row.lps_mm is not None and only_planar(visit):
+        return marks_seen(visit, row.lps_mm, None if row.site else placement)
+    return () if row.lps_mm is None else (_marker(row.lps_mm, visit),), ()
 
 
 def _marker(lps_mm: tuple[float, float, float], visit: Visit) -> Extent:

@@ -26,6 +26,8 @@ __all__ = [
     "Station",
     "Visit",
     "age_at",
+    "only_planar",
+    "planar_views",
     "station_of",
     "visit_key_parts",
 ]
@@ -169,6 +171,24 @@ class Visit:
                 return series
         have = ", ".join(repr(s.name) for s in self.series) or "none"
         raise LesionmapError(f"visit {self.key} has no series {name!r}; it has: {have}")
+
+
+def planar_views(visit: Visit) -> dict[Literal["anterior", "posterior"], Series]:
+    """Give the anterior and the posterior view of a visit's bone scan: of one scan, the late phase before the early.
+
+    Of several scans the one with both views comes first. Empty where the visit has no view that is told.
+    """
+    scans: dict[tuple[Phase | None, str], dict[Literal["anterior", "posterior"], Series]] = {}
+    for series in visit.series:
+        if series.projection and series.plane in ("anterior", "posterior"):
+            face: Literal["anterior", "posterior"] = "anterior" if series.plane == "anterior" else "posterior"
+            scans.setdefault((series.phase, series.study_uid), {}).setdefault(face, series)
+    return max(scans.items(), key=lambda one: (len(one[1]), one[0][0] != "early"))[1] if scans else {}
+
+
+def only_planar(visit: Visit) -> bool:
+    """Say whether all images of a visit are planar views: its skeleton is then placed on these."""
+    return bool(visit.series) and all(series.projection for series in visit.series)
 
 
 def station_of(series: Series, points_lps_mm: ArrayLike) -> NDArray[np.int_]:

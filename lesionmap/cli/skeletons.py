@@ -82,6 +82,11 @@ def place(
             from lesionmap.place import place_auto
 
             placement, words = place_auto(when, who.sex)
+        elif landmarks and not labels and not names:
+            from lesionmap.evaluate import place_visit
+            from lesionmap.read.rows import read_landmarks
+
+            placement = place_visit(who, when, read_landmarks(landmarks))
         else:
             placement, _ = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))
         opened.save_placement(patient, visit, with_coverage(placement, when), reader)

@@ -6,6 +6,7 @@ from lesionmap.place.labels import landmarks_of, place_file, place_labels, store
 from lesionmap.place.names import NUMBERINGS, check_labels, read_names
 from lesionmap.place.previous import place_previous
 from lesionmap.place.silhouette import place_silhouette
+from lesionmap.place.views import place_views
 
 __all__ = [
     "NUMBERINGS",
@@ -20,6 +21,7 @@ __all__ = [
     "place_labels",
     "place_previous",
     "place_silhouette",
+    "place_views",
     "read_names",
     "stored_labels",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.errors import LesionmapError
+from lesionmap.visits import planar_views
 
 if TYPE_CHECKING:
     from lesionmap.skeleton import Placement
@@ -108,7 +109,7 @@ def place_from(visit: Visit, earlier: Visit, before: Placement | None, sex: Sex 
 
 
 def place_auto(visit: Visit, sex: Sex | None) -> tuple[Placement, str]:
-    """Place a visit by the outline of the body in its images.
+    """Place a visit by its images: the outline of the body in slices, the counts of the views of a bone scan.
 
     Returns
     -------
@@ -118,11 +119,17 @@ def place_auto(visit: Visit, sex: Sex | None) -> tuple[Placement, str]:
     Raises
     ------
     LesionmapError
-        As ``image_of``, ``read.pixels`` and ``place_silhouette``.
+        As ``image_of``, ``read.pixels``, ``place_silhouette`` and ``place_views``.
     """
     from lesionmap.place.silhouette import place_silhouette
+    from lesionmap.place.views import place_views
     from lesionmap.read import pixels
 
+    views = planar_views(visit)
+    if views and not _solid(visit):
+        seen = {face: pixels(one) for face, one in views.items()}
+        placed = place_views(seen, age_y=visit.age_y, sex=sex, stature_cm=visit.stature_cm)
+        return placed, "by the counts of " + " and ".join(repr(one.name) for one in views.values())
     series = image_of(visit)
     placed = place_silhouette(pixels(series), age_y=visit.age_y, sex=sex, stature_cm=visit.stature_cm)
     return placed, f"by the outline in {series.name!r}"

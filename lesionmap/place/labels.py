@@ -152,10 +152,9 @@ def place_labels(
             "give some with --landmarks"
         )
     points = {name: point for name, (point, _) in guesses.items()}
-    size = {"age_y": age_y, "stature_cm": stature_cm}
     if not marks:  # guesses hold no size: the child keeps the one that it was given
-        size = {"age_y": child.age_y, "stature_cm": child.stature_cm}
-    placement = skeleton.place(_plain({**points, **marks}), sex=sex, **size)
+        age_y, stature_cm = child.age_y, child.stature_cm
+    placement = skeleton.place(_plain({**points, **marks}), age_y=age_y, sex=sex, stature_cm=stature_cm)
     placement = marked(placement, guesses, inferred=None if marks else child.inferred)
     warnings = (*placement.warnings, *unknown_levels(found, marks))
     return replace(placement, how="labels", labels=told, warnings=warnings)

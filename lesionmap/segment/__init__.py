@@ -2,6 +2,25 @@
 
 from lesionmap.segment.clicked import Click, click, grow
 from lesionmap.segment.fill import fill_between
+from lesionmap.segment.hot import HotSpot, hot_spot, partner
+from lesionmap.segment.planar import likely_sites, marks_seen, sites_seen, spots_at
+from lesionmap.segment.plates import PlateEvidence, plate_evidence
 from lesionmap.segment.spots import Candidate, candidates
 
-__all__ = ["Candidate", "Click", "candidates", "click", "fill_between", "grow"]
+__all__ = [
+    "Candidate",
+    "Click",
+    "HotSpot",
+    "PlateEvidence",
+    "candidates",
+    "click",
+    "fill_between",
+    "grow",
+    "hot_spot",
+    "likely_sites",
+    "marks_seen",
+    "partner",
+    "plate_evidence",
+    "sites_seen",
+    "spots_at",
+]

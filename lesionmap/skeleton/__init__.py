@@ -24,6 +24,7 @@ from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_point
 from lesionmap.skeleton.physes import PhysisState, physis_state
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
 from lesionmap.skeleton.section import cut, cut_physes
+from lesionmap.skeleton.seen import SeenSite, locate_seen
 from lesionmap.skeleton.surface import Surface, surfaces
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "PhysisState",
     "PlacedLandmark",
     "Placement",
+    "SeenSite",
     "Site",
     "SiteShape",
     "SiteShare",
@@ -55,6 +57,7 @@ __all__ = [
     "landmarks",
     "leg_lengths",
     "locate",
+    "locate_seen",
     "map_points",
     "map_site",
     "mirror",

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Given = Mapping[str, Array]
 
-__all__ = ["PLACING_MM", "Estimate", "Scale", "estimate", "scale_of"]
+__all__ = ["PLACING_MM", "UNSEEN_MM", "Estimate", "Scale", "estimate", "scale_of"]
 
 PLACING_MM = 5.0
 """Standard deviation of each coordinate of a landmark that a reader sets again (assumed)."""
+UNSEEN_MM = 300.0
+"""The same of a coordinate that an image does not show, NaN in what is given: a planar view has no depth.
+
+Where no landmark shows it, the mean of the given landmarks lies where it does in a body at rest with S1 in 0."""
 _STEPS = 12
 _ENOUGH, _LONGEST = 0.1, 3.0
 _TAIL = 5.0  # degrees of freedom of a joint's angles: a knee bent far is rare, not impossible (assumed)
@@ -117,7 +121,8 @@ def scale_of(given: Given, age_y: float | None, sex: Sex | None, stature_cm: flo
     if not rows:
         return Scale(middle, float("inf"), middle)
     ends = np.array([[given[name] for name in _pairs()[i]] for i in rows])
-    seen = np.maximum(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1), 1e-3)
+    way = np.nan_to_num(ends[:, 0] - ends[:, 1])  # what is not seen of it is small in a body that lies flat
+    seen = np.maximum(np.linalg.norm(way, axis=1), 1e-3)
     sd = np.hypot(_SIZER_SD, 1.4 * PLACING_MM / np.maximum(seen, np.exp(table[rows, len(statures) // 2]) / 3))
     # Beyond three deviations a distance counts no more than linearly: one wrong landmark is not the size.
     miss = np.abs(np.log(seen)[:, None] - table[rows]) / sd[:, None]
@@ -169,20 +174,26 @@ def _most_sides_right(first: Array, given: Array, names: list[str]) -> Array:
 class _Fit:
     """One search for the most probable body."""
 
-    def __init__(self, body: joints.Sized, given: Given, stature: tuple[float, float], placing_mm: float) -> None:
+    def __init__(
+        self, body: joints.Sized, given: Given, stature: tuple[float, float], placing_mm: float | Array
+    ) -> None:
         self.tree, self.body = joints.tree(), body
         self.seen = np.array([i for i, name in enumerate(self.tree.names) if name in given], dtype=np.intp)
         self.target = np.array([given[self.tree.names[i]] for i in self.seen])
+        unseen = np.isnan(self.target)
+        self.free = ~unseen.all(axis=0)
         self.middle, self.spread = stature
         self.theta = np.zeros(self.tree.turns.shape[2])
         self.theta[3] = -self.middle / self.spread
         self.tail = np.ones(len(self.theta))
         rest = joints.at_rest(body)
+        self.target = _filled(self.target, rest[self.seen])
         self.first, self.mirrored = _first_turn(rest, self.target, self.seen)
         self.origin = self.target.mean(axis=0) - self.first @ rest[self.seen].mean(axis=0)
-        noise = body.own[np.ix_(self.seen, self.seen)] + placing_mm**2 * np.eye(len(self.seen))
+        own = body.own[np.ix_(self.seen, self.seen)]
         # Of each coordinate: x, y and z err apart from one another.
-        self.precision = np.asarray(np.linalg.inv(noise), dtype=np.float64)
+        spreads = np.where(unseen, UNSEEN_MM, placing_mm).T
+        self.precision = np.array([np.linalg.inv(own + np.diag(spread**2)) for spread in spreads])
 
     def walk(self) -> joints.Walk:
         """Give the body as the unknowns have it."""
@@ -192,6 +203,7 @@ class _Fit:
         """Give all landmarks, and their change with each unknown in units of its own spread."""
         at = self.walk()
         jacobian = joints.jacobian(self.body, at, self.log_stature(), self.spread)
+        jacobian[:, :, :3] *= self.free  # where nothing is seen of an axis, the body lies in it by convention
         return at.points + self.origin, jacobian * self.tail
 
     def log_stature(self) -> float:
@@ -232,7 +244,7 @@ class _Fit:
             points, jacobian = self.linear()
             here, start = jacobian[self.seen].reshape(-1, len(self.theta)), self.theta / self.tail
             gap = (self.target - points[self.seen]).ravel() + here @ start
-            weighted = (self.precision @ here.reshape(len(self.seen), -1)).reshape(here.shape)
+            weighted = self._weighted(here)
             information = weighted.T @ here + np.eye(len(start))
             step = self.tail * np.linalg.solve(information, weighted.T @ gap) - self.theta
             longest = float(np.abs(step).max())
@@ -240,13 +252,19 @@ class _Fit:
             before, self.tail = self.tail, self._tails()
             if longest < _ENOUGH and float(np.abs(self.tail - before).max()) < _ENOUGH:
                 break
-        inverse = _alike(self.precision) - weighted @ np.linalg.solve(information, weighted.T)
+        inverse = _apart(self.precision) - weighted @ np.linalg.solve(information, weighted.T)
         ratio = float(np.exp(self.log_stature()))
         mean, covariance = self._posterior(points - jacobian @ start, jacobian, inverse, gap)
         rest = joints.at_rest(self.body) * ratio
         return Estimate(
             mean, covariance, near_cm * ratio, self.first, self.mirrored, rest, self.seen, *_surprise(inverse, gap)
         )
+
+    def _weighted(self, here: Array) -> Array:
+        """Weigh rows of the Jacobian, one a coordinate of the given landmarks, by how sure these are."""
+        n = len(self.seen)
+        by_axis = here.reshape(n, 3, -1).transpose(1, 0, 2)
+        return np.asarray((self.precision @ by_axis).transpose(1, 0, 2).reshape(here.shape))
 
     def _tails(self) -> Array:
         """Give how much wider each unknown may be: a joint that is bent far says that it may be (Student's t)."""
@@ -259,19 +277,29 @@ class _Fit:
         """Give mean, shape (landmarks, 3), and covariance, shape (landmarks, 3, 3), of all landmarks after seeing."""
         n, _, unknowns = jacobian.shape
         both = jacobian.reshape(-1, unknowns) @ jacobian[self.seen].reshape(-1, unknowns).T
-        both += _alike(self.body.own[:, self.seen])
+        both += _apart(np.broadcast_to(self.body.own[:, self.seen], (3, n, len(self.seen))))
         gain = both @ inverse
         before = jacobian @ jacobian.transpose(0, 2, 1) + np.diag(self.body.own)[:, None, None] * np.eye(3)
         after = before - gain.reshape(n, 3, -1) @ both.reshape(n, 3, -1).transpose(0, 2, 1)
         return prior + (gain @ gap).reshape(n, 3), after
 
 
-def _alike(covariance: Array) -> Array:
-    """Give the covariance of x, y and z of landmarks, each (rows, columns) as given, apart from one another."""
-    rows, columns = covariance.shape
+def _filled(target: Array, rest: Array) -> Array:
+    """Fill in the coordinates that are not seen: as far from the others as in a body at rest."""
+    unseen = np.isnan(target)
+    if not unseen.any():
+        return target
+    gap = np.where(unseen, np.nan, target - rest)
+    off = [float(np.nanmean(column)) if np.isfinite(column).any() else 0.0 for column in gap.T]
+    return np.where(unseen, rest + off, target)
+
+
+def _apart(covariance: Array) -> Array:
+    """Give the covariance of x, y and z of landmarks, shape (3, rows, columns), apart from one another, as one."""
+    _, rows, columns = covariance.shape
     found = np.zeros((rows, 3, columns, 3))
     for axis in range(3):
-        found[:, axis, :, axis] = covariance
+        found[:, axis, :, axis] = covariance[axis]
     return found.reshape(3 * rows, 3 * columns)
 
 
@@ -291,20 +319,20 @@ def estimate(
     sex: Sex | None,
     stature_cm: float | None,
     *,
-    placing_mm: float = PLACING_MM,
+    placing_mm: float | Array = PLACING_MM,
 ) -> Estimate:
     """Estimate all landmarks of a body from those given.
 
     Parameters
     ----------
     given : mapping of str to ndarray, shape (3,)
-        Patient LPS mm, at least one.
+        Patient LPS mm, at least one. NaN where a coordinate is not seen.
     scale : Scale
         Of the same landmarks and child.
     age_y, sex, stature_cm : optional
         What is known of the child.
-    placing_mm : float
-        Standard deviation of each coordinate of a given landmark.
+    placing_mm : float or ndarray, shape (given, 3)
+        Standard deviation of each coordinate of a given landmark, in the order of ``joints.tree().names``.
     """
     near = float(np.clip(round(scale.likely_cm), 50, 250))
     middle, spread = _known(age_y, sex, stature_cm)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton.estimate import Scale
 
-__all__ = ["LabelMap", "PlacedLandmark", "Placement", "place"]
+__all__ = ["LabelMap", "PlacedLandmark", "Placement", "place", "radius90_mm"]
 
 How = Literal["landmarks", "labels", "previous", "silhouette"]
 Sex = Literal["F", "M"]
@@ -49,7 +49,7 @@ class PlacedLandmark:
     placed: bool
     """True: put there by a reader or a label map; False: estimated."""
     radius90_mm: float
-    """90 % of true positions are expected within this distance; 0 for a placed one."""
+    """90 % of true positions are expected within this distance; 0 for a placed one whose depth is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def place(
     age_y: float | None = None,
     sex: Sex | None = None,
     stature_cm: float | None = None,
+    flat: bool = False,
 ) -> Placement:
     """Place the skeleton on landmarks; those not given are estimated and say so.
 
@@ -114,6 +115,8 @@ def place(
     """
     _check_child(age_y, stature_cm)
     given = _checked(landmarks)
+    if flat:
+        given = {name: point * [1.0, np.nan, 1.0] for name, point in given.items()}
     scale = scale_of(given, age_y, sex, stature_cm)
     _check_scale(scale)
     with one_thread():
@@ -121,14 +124,15 @@ def place(
     inferred = tuple(n for n, v in (("age_y", age_y), ("stature_cm", stature_cm)) if v is None)
     stature = found.stature_cm if stature_cm is None else stature_cm
     age = growth.age_for_stature(stature, sex) if age_y is None else age_y
-    index, radius = joints.tree().index, _radius90(found.covariance)
+    index, radius = joints.tree().index, radius90_mm(found.covariance)
     order = [*landmark_names(), *(v for v in growth.vertebra_names() if v not in landmark_names())]
     marks = []
+    whole = {name: np.where(np.isnan(p), found.points[index[name]], p) for name, p in given.items()}
     for name in order:
-        x, y, z = (given[name] if name in given else found.points[index[name]]).tolist()
-        spread = 0.0 if name in given else float(radius[index[name]])
+        x, y, z = whole.get(name, found.points[index[name]]).tolist()
+        spread = 0.0 if np.isfinite(given.get(name, np.nan)).all() else float(radius[index[name]])
         marks.append(PlacedLandmark(name, (x, y, z), name in given, spread))
-    warnings = (*_young(age_y), *_other_size(scale, age_y, sex, stature_cm), *doubts(given, found))
+    warnings = (*_young(age_y), *_other_size(scale, age_y, sex, stature_cm), *doubts(whole, found))
     return Placement(tuple(marks), age, sex, stature, inferred, warnings=warnings)
 
 
@@ -192,7 +196,7 @@ def _check_scale(scale: Scale) -> None:
         raise LesionmapError(f"{expected}; these are of one {scale.stature_cm:.3g} cm tall or more: check their unit")
 
 
-def _radius90(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def radius90_mm(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the radius that holds 90 % of a normal distribution in space, shape (n,), from (n, 3, 3).
 
     The squared distance is a sum of chi-squares; one scaled chi-square of the same mean and variance stands for it

@@ -1,0 +1,138 @@
+"""Which site may a spot on a planar view be? Every bone that lies along the line of sight, with its probability.
+
+A view fixes x and z and says nothing of depth. What lies nearer to the camera is seen brighter (sternum, clavicle and
+face from the front; spine, scapula, the ribs' back and sacrum from the back), and where a spot shows in both views, how
+bright it is in each tells its depth. Nothing of it is certain, so the candidates come with what speaks for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.skeleton.coverage import site_of_ball
+from lesionmap.skeleton.shape import pose
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from lesionmap.skeleton.placement import Placement
+
+    Array = NDArray[np.float64]
+
+__all__ = ["ATTENUATION_PER_MM", "Face", "SeenSite", "locate_seen"]
+
+Face = Literal["anterior", "posterior"]
+
+ATTENUATION_PER_MM = 0.0135
+"""140 keV in soft tissue, broad beam: scatter counts with it (assumed; narrow beam 0.015)."""
+_OFF_MM = 6.0  # how far a placed skeleton is off in a view, standard deviation (measured: docs/benchmarks.md)
+_FAR = 5.0  # so many of these away nothing counts
+_DEPTH_MM = 30.0  # how well the brightness of both views tells the depth, standard deviation (measured on phantoms)
+_SLICE_MM, _BESIDE_MM = 120.0, 200.0  # the part of the skeleton whose front and back stand for those of the body there
+_OUTLIER = 0.02  # share of spots whose place or depth tells nothing (assumed)
+_LEAST = 0.01  # candidates of less are not told
+
+# How often the middle of a lesion lies there, by volume of bone. Of tubular sites of CNO 86 % were metaphyses, 14 %
+# shafts, which have three times their volume (Fritz 2009); of long-bone lesions 65 % were metaphyseal and mostly
+# extensive, 35 % epiphyseal and mostly minimal (Andronikou 2019); ribs are rare, clavicles are not (Wipff 2011). The
+# rest, and how these become weights, is assumed.
+_SEGMENTS = {
+    "metaphysis": 5.0, "epiphysis": 1.0, "diaphysis": 0.5, "trochanter": 0.7, "elements": 0.3, "body": 1.5,
+}  # fmt: skip
+_BONES = {"rib": 0.15, "clavicle": 3.0, "skull": 0.3}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSite:
+    """A site that a spot on a view may be."""
+
+    site: str
+    confidence: float
+    """Probability among all sites, 0 to 1."""
+    y_lps_mm: float
+    """Depth of the site's part there, in the placement's frame."""
+
+
+def locate_seen(
+    point_lps_mm: ArrayLike,
+    placement: Placement,
+    face: Face,
+    *,
+    brightness: tuple[float, float] | None = None,
+    off_mm: float = _OFF_MM,
+) -> tuple[SeenSite, ...]:
+    """List the sites that a spot on a planar view may be, the most probable first.
+
+    Parameters
+    ----------
+    point_lps_mm : array-like, (x, y, z)
+        Middle of the spot, LPS mm; y is not used.
+    placement : Placement
+        Of the scan.
+    face : "anterior" or "posterior"
+        The view that the spot is seen on; where ``brightness`` is given it does not matter.
+    brightness : (float, float), optional
+        Counts of the spot over its surroundings in the anterior and in the posterior view.
+    off_mm : float
+        Standard deviation of the skeleton's place in the view.
+
+    Returns
+    -------
+    tuple of SeenSite
+        Empty where no bone is near.
+
+    Raises
+    ------
+    LesionmapError
+        If x or z is not finite.
+    """
+    point = np.asarray(point_lps_mm, dtype=np.float64)
+    if point.shape != (3,) or not np.isfinite(point[[0, 2]]).all():
+        raise LesionmapError(f"a spot is x, y, z in LPS mm with finite x and z, got {point_lps_mm!r}")
+    posed = pose(placement)
+    away = np.hypot(posed.centres[:, 0] - point[0], posed.centres[:, 2] - point[2]) / off_mm
+    near = np.flatnonzero(away < _FAR)
+    if not len(near):
+        return ()
+    deep = posed.centres[near, 1]
+    weight = posed.radii[near] ** 3 * np.exp(-0.5 * away[near] ** 2)
+    weight *= _by_depth(deep, _depth_told(point, posed.centres, brightness), face)
+    names, index = np.unique(site_of_ball(placement)[near].astype(str), return_inverse=True)
+    weight *= np.array([_usual(name) for name in names])[index]
+    total = np.bincount(index, weight)
+    depth = np.bincount(index, weight * deep) / np.maximum(total, 1e-300)
+    share = total / total.sum()
+    order = np.argsort(-share, kind="stable")
+    return tuple(SeenSite(str(names[i]), float(share[i]), float(depth[i])) for i in order if share[i] >= _LEAST)
+
+
+def _usual(site: str) -> float:
+    """Give how often lesions lie in a site's volume, against others."""
+    bone, segment, _ = site.split(".")
+    return _BONES.get(bone.split("_")[0], 1.0) * _SEGMENTS.get(segment.rsplit("_", 1)[-1], 1.0)
+
+
+def _depth_told(point: Array, centres: Array, brightness: tuple[float, float] | None) -> float | None:
+    """Give the depth (y) that the brightness in both views tells; None where a view does not show the spot.
+
+    Both views see a source through soft tissue: the logarithm of their ratio is the difference of the depths.
+    """
+    if brightness is None or min(brightness) <= 0:
+        return None
+    beside = (np.abs(centres[:, 2] - point[2]) < _SLICE_MM) & (np.abs(centres[:, 0] - point[0]) < _BESIDE_MM)
+    low, high = float(centres[beside, 1].min()), float(centres[beside, 1].max())
+    front, back = brightness
+    told = (low + high) / 2 + float(np.log(back / front)) / (2 * ATTENUATION_PER_MM)
+    return float(np.clip(told, low, high))
+
+
+def _by_depth(deep: Array, told: float | None, face: Face) -> Array:
+    """Give how much speaks for a depth: that which was told, or the nearer to the camera the more."""
+    if told is None:
+        toward = deep if face == "anterior" else -deep
+        return np.asarray(np.exp(-ATTENUATION_PER_MM * (toward - toward.min())))
+    return np.asarray(np.exp(-0.5 * ((deep - told) / _DEPTH_MM) ** 2) + _OUTLIER)
