@@ -13,7 +13,7 @@ from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import measure_map
 from lesionmap.space import Grid
-from lesionmap.visits import only_planar
+from lesionmap.visits import only_planar, planar_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ __all__ = [
     "other_maps",
     "patient_facts",
     "patient_results",
+    "place_scan",
     "place_visit",
     "the_reader",
     "visit_facts",
@@ -79,25 +80,82 @@ def place_visit(patient: Patient, visit: Visit, landmarks: Mapping[str, Sequence
 
     Of a visit with planar views alone they were put on these: their depth is estimated.
     """
-    flat = only_planar(visit)
-    placement = skeleton.place(landmarks, age_y=visit.age_y, sex=patient.sex, stature_cm=visit.stature_cm, flat=flat)
+    if only_planar(visit):
+        return place_scan(patient, visit, None, landmarks)
+    placement = skeleton.place(landmarks, age_y=visit.age_y, sex=patient.sex, stature_cm=visit.stature_cm)
     return with_coverage(placement, visit)
 
 
 def with_coverage(placement: Placement, visit: Visit) -> Placement:
     """Give the placement with the share of each site inside the visit's images; None where it has no images.
 
-    A planar view sees all of its depth, but says nothing of where it lies beside an MRI: where a visit has both, a
-    site that the MRI does not hold whole is left out, as nobody knows whether it was seen.
+    A planar view sees all of its depth. Where a visit has both views and slices, a site was imaged if either shows it;
+    as long as the skeleton is not placed on the views too, a site that the slices do not hold whole is left out, as
+    nobody knows whether it was seen.
     """
     solid = [station.grid for series in visit.series if not series.projection for station in series.stations]
-    flat = [series.grid for series in visit.series if series.projection]
+    flat = [_deep(series.grid) for series in visit.series if series.projection]
     if not visit.series:
         return replace(placement, coverage=None)
-    found = skeleton.coverage(placement, solid or [_deep(grid) for grid in flat])
+    found = dict(skeleton.coverage(placement, solid or flat))
     if solid and flat:
-        found = tuple((site, share) for site, share in found if share >= _WHOLE)
-    return replace(placement, coverage=found)
+        scan = placement.scan and replace(placement.scan, coverage=skeleton.coverage(placement.scan, flat))
+        placement, seen = replace(placement, scan=scan), dict(scan.coverage or ()) if scan else {}
+        found = {
+            site: max(share, seen.get(site, 0.0)) for site, share in found.items() if site in seen or share >= _WHOLE
+        }
+    return replace(placement, coverage=tuple(found.items()))
+
+
+def place_scan(
+    patient: Patient,
+    visit: Visit,
+    placement: Placement | None,
+    landmarks: Mapping[str, Sequence[float]] | None = None,
+    *,
+    by_counts: bool = False,
+) -> Placement:
+    """Place the skeleton on a visit's planar views: by landmarks on either of them, by their counts, or by both.
+
+    Parameters
+    ----------
+    patient, visit
+        Whose.
+    placement : Placement or None
+        Of the visit; where it has slices too, the skeleton on the views stands beside the one on these.
+    landmarks : mapping of str to (x, y, z), optional
+        LPS mm in the views; ``y`` is not used.
+    by_counts : bool
+        Fit the rest to the counts.
+
+    Returns
+    -------
+    Placement
+        Of the visit, with its coverage.
+
+    Raises
+    ------
+    LesionmapError
+        If the visit has no planar view, or slices on which no skeleton is placed; as ``place_views``.
+    """
+    from lesionmap.place import place_views
+    from lesionmap.read import pixels
+
+    views = planar_views(visit)
+    if not views:
+        raise LesionmapError(f"an anterior or posterior planar view was expected in visit {visit.key}, it has none")
+    if placement is None and not only_planar(visit):
+        raise LesionmapError(
+            f"visit {visit.key} has slices beside its planar views; place the skeleton on these first, the one on the "
+            "views goes beside it"
+        )
+    age_y, sex, cm = visit.age_y, patient.sex, visit.stature_cm
+    if by_counts or not landmarks:
+        seen = {face: pixels(one) for face, one in views.items()}
+        found = place_views(seen, landmarks, age_y=age_y, sex=sex, stature_cm=cm)
+    else:
+        found = skeleton.place(landmarks, age_y=age_y, sex=sex, stature_cm=cm, flat=True)
+    return with_coverage(found if placement is None or only_planar(visit) else replace(placement, scan=found), visit)
 
 
 def _deep(grid: Grid) -> Grid:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lesionmap.lesions import Mask
+    from lesionmap.skeleton.placement import Placement
 
 __all__ = [
     "ImageFile",
@@ -27,6 +28,7 @@ __all__ = [
     "Visit",
     "age_at",
     "only_planar",
+    "placement_on",
     "planar_views",
     "station_of",
     "visit_key_parts",
@@ -173,22 +175,40 @@ class Visit:
         raise LesionmapError(f"visit {self.key} has no series {name!r}; it has: {have}")
 
 
-def planar_views(visit: Visit) -> dict[Literal["anterior", "posterior"], Series]:
+def planar_views(visit: Visit, like: Series | None = None) -> dict[Literal["anterior", "posterior"], Series]:
     """Give the anterior and the posterior view of a visit's bone scan: of one scan, the late phase before the early.
 
-    Of several scans the one with both views comes first. Empty where the visit has no view that is told.
+    Of several scans the one that ``like`` belongs to, else one with both views. Empty where no view is told.
     """
     scans: dict[tuple[Phase | None, str], dict[Literal["anterior", "posterior"], Series]] = {}
     for series in visit.series:
         if series.projection and series.plane in ("anterior", "posterior"):
             face: Literal["anterior", "posterior"] = "anterior" if series.plane == "anterior" else "posterior"
             scans.setdefault((series.phase, series.study_uid), {}).setdefault(face, series)
+    if like is not None:
+        return scans.get((like.phase, like.study_uid), {})
     return max(scans.items(), key=lambda one: (len(one[1]), one[0][0] != "early"))[1] if scans else {}
 
 
 def only_planar(visit: Visit) -> bool:
     """Say whether all images of a visit are planar views: its skeleton is then placed on these."""
     return bool(visit.series) and all(series.projection for series in visit.series)
+
+
+def placement_on(visit: Visit, placement: Placement | None, series: Series) -> Placement | None:
+    """Give the skeleton as it lies on a Series of a visit: its planar views have a frame of their own beside slices.
+
+    Parameters
+    ----------
+    visit : Visit
+    placement : Placement or None
+        Of the visit.
+    series : Series
+        Of the visit.
+    """
+    if placement is None or not series.projection or only_planar(visit):
+        return placement
+    return placement.scan
 
 
 def station_of(series: Series, points_lps_mm: ArrayLike) -> NDArray[np.int_]:

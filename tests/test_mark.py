@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lesionmap import annotate, mark
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import LesionMap
+from lesionmap.mark import masks
 from lesionmap.read.rows import MarkRow
 from lesionmap.space import Grid, Volume
 from lesionmap.visits import Series, Visit
@@ -79,7 +80,7 @@ def test_mask_of_half_the_slices_is_another_shape() -> None:
 def test_mask_that_fits_no_series_says_what_there_is() -> None:
     mask = Volume(np.ones((4, 7, 11), dtype=np.uint8), STIR.crop((0, 0, 0), (4, 7, 11)))
     with pytest.raises(LesionmapError) as caught:
-        mark._on_series(mask, visit(), None)
+        masks._on_series(mask, visit(), None)
     text = str(caught.value)
     assert "this one has 4 × 7 × 11 voxels of 2.00 × 3.00 × 4.00 mm and fits none" in text
     assert "'T1 coronal' has 5 × 7 × 6 voxels of 2.00 × 3.00 × 8.00 mm" in text
@@ -87,10 +88,10 @@ def test_mask_that_fits_no_series_says_what_there_is() -> None:
 
 def test_mask_finds_the_series_with_its_voxels() -> None:
     mask = Volume(np.ones(STIR.shape, dtype=np.uint8), STIR)
-    found, fitted = mark._on_series(mask, visit(), None)
+    found, fitted = masks._on_series(mask, visit(), None)
     assert (found.name, fitted.grid) == ("STIR coronal", STIR)
     with pytest.raises(LesionmapError, match="fits none"):
-        mark._on_series(mask, visit(), "T1 coronal")
+        masks._on_series(mask, visit(), "T1 coronal")
 
 
 def test_mask_without_a_skeleton() -> None:

@@ -16,7 +16,7 @@ from lesionmap.annotate.masks import lesions_from_mask, split_components
 from lesionmap.annotate.normal import Finding, Hint, check_findings, normal_findings, normal_hint
 from lesionmap.annotate.parts import merge_lesions, parts_by_component, parts_by_track, split_lesion
 from lesionmap.annotate.places import expected_place, mirror_place, same_place, site_middle
-from lesionmap.annotate.propose import propose_tracks
+from lesionmap.annotate.propose import propose_tracks, site_distance
 from lesionmap.annotate.takeover import take_over
 from lesionmap.annotate.worklist import Task, worklist
 
@@ -43,6 +43,7 @@ __all__ = [
     "remove_lesion",
     "same_place",
     "sign",
+    "site_distance",
     "site_middle",
     "split_components",
     "split_lesion",

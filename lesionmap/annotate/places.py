@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Point = tuple[float, float, float]
 
-__all__ = ["expected_place", "middle_of", "mirror_place", "same_place", "site_middle"]
+__all__ = ["expected_place", "middle_of", "mirror_place", "same_place", "seen_in", "site_middle"]
 
 _FAR_MM = 100.0  # farther than this from every bone a point lies in nobody's frame
 _BLEND_MM = 1.0  # outside all bones, the frames of the nearest two count by the square of (distance + this)
@@ -178,11 +178,23 @@ def _drawn(lesion: Lesion, placement: Placement, projections: Collection[str]) -
     seen = _first_middle(flat)
     if seen is None:
         return None
-    depth = next((x.mask.grid.lps_from_voxel[:3, 2] for x in flat if x.mask is not None), np.array([0.0, 1.0, 0.0]))
-    centres, _ = _balls_of(lesion.sites[0], placement)
-    away = centres - seen
-    across = away - np.outer(away @ depth, depth) / (depth @ depth)
-    return np.asarray(centres[int(np.argmin(np.linalg.norm(across, axis=1)))])
+    return seen_in(lesion.sites[0], seen, placement)
+
+
+def seen_in(site: str, point_lps_mm: Array, placement: Placement) -> Array:
+    """Give the place in a site or group of sites that a coronal view shows nearest to a point, LPS mm.
+
+    Parameters
+    ----------
+    site : str
+        Site id or group.
+    point_lps_mm : ndarray, (x, y, z)
+        On the view; y is not used.
+    placement : Placement
+    """
+    centres, _ = _balls_of(site, placement)
+    away = (centres - point_lps_mm)[:, [0, 2]]
+    return np.asarray(centres[int(np.argmin(np.linalg.norm(away, axis=1)))])
 
 
 def middle_of(extent: Extent) -> Array | None:

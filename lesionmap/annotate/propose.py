@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import Lesion, LesionMap
 
-__all__ = ["propose_tracks"]
+__all__ = ["propose_tracks", "site_distance"]
 
 
 def propose_tracks(now: LesionMap, earlier: Sequence[LesionMap]) -> dict[str, str]:
@@ -52,7 +52,7 @@ def propose_tracks(now: LesionMap, earlier: Sequence[LesionMap]) -> dict[str, st
         for lesion in free
         for recency, other in enumerate(others)
         for old in other.lesions
-        if (distance := _site_distance(lesion, old)) is not None
+        if (distance := site_distance(lesion, old)) is not None
         for track in old.tracks
         if track not in taken
     ]
@@ -76,8 +76,8 @@ def _members(lesion: Lesion) -> set[str]:
     return members
 
 
-def _site_distance(one: Lesion, other: Lesion) -> int | None:
-    """Give 0 for the same primary site, 1 for a site in common, 2 for the next segment; None: not a partner."""
+def site_distance(one: Lesion, other: Lesion) -> int | None:
+    """Give 0 for the same primary site, 1 for a site in common, 2 for the next segment of a bone; else None."""
     if one.sites[0] == other.sites[0]:
         return 0
     if _members(one) & _members(other):

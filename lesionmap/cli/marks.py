@@ -1,5 +1,6 @@
 """``add``: lesions and answers from files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,13 +31,20 @@ def add(
         ),
     ] = None,
     markers: Annotated[
-        Path | None, typer.Option("--markers", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm,site,certainty,track,note.")
+        Path | None,
+        typer.Option("--markers", help="CSV: id,x_lps_mm,y_lps_mm,z_lps_mm,site,certainty,track,series,note."),
     ] = None,
     sites: Annotated[Path | None, typer.Option("--sites", help="CSV: site,certainty,track,answer,note.")] = None,
     sr: Annotated[
         Path | None, typer.Option("--sr", help="DICOM SR (TID 1500), with its DICOM SEG files beside it.")
     ] = None,
-    series: Annotated[str | None, typer.Option("--series", help="The series that the mask was drawn on.")] = None,
+    series: Annotated[
+        str | None, typer.Option("--series", help="The series that the mask was drawn, or the markers were put on.")
+    ] = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="What was marked on slices is the same lesion as a new one of its site on a scan."),
+    ] = False,
     accept_tracks: Annotated[
         bool, typer.Option("--accept-tracks", help="Take the proposed lesions of other visits as the same ones.")
     ] = False,
@@ -64,7 +72,11 @@ def add(
             new = mark.add_report(old, stored, placement, _report(sr, stored), bones)
         else:
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
+            rows = tuple(replace(row, series=row.series or series or "") for row in rows)
             new = mark.add_marks(old, stored, placement, rows, others, bones)
+        if join:
+            before = {lesion.id for lesion in old.lesions}
+            new = mark.join_lesions(new, stored, [x.id for x in new.lesions if x.id not in before])
         if accept_tracks:
             new = mark.accept_tracks(new, others)
         opened.save(old, new)
@@ -120,6 +132,8 @@ def _tell(old: "LesionMap", new: "LesionMap", others: "tuple[LesionMap, ...]") -
     before = {lesion.id for lesion in old.lesions}
     proposals = propose_tracks(new, others)
     for lesion in new.lesions:
+        if lesion.id in before and lesion != old.lesion(lesion.id):
+            say(f"{lesion.id} {', '.join(lesion.sites)}: also on {lesion.extents[-1].series}")
         if lesion.id not in before:
             hint = f"; proposed track {proposals[lesion.id]} (--accept-tracks)" if lesion.id in proposals else ""
             say(f"{lesion.id} {', '.join(lesion.sites)} ({lesion.certainty}){hint}")

@@ -45,21 +45,26 @@ def table(
     visit: OptionalVisit = None,
     reader: Reader = None,
     rule: Rule = "default",
+    modalities: Annotated[
+        bool,
+        typer.Option("--modalities", help="Instead: at which sites slices and bone scan of a visit show a lesion."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the lesion table.
 
     CSV, XLSX, Parquet or JSON by the ending.
     """
-    from lesionmap.write import LESION_COLUMNS, lesion_rows, notes, write_table
+    from lesionmap.write import LESION_COLUMNS, MODALITY_COLUMNS, lesion_rows, modality_rows, notes, write_table
 
+    make, columns = (modality_rows, MODALITY_COLUMNS) if modalities else (lesion_rows, LESION_COLUMNS)
     found = [_results(study, who, reader, rule) for who in _patients(study, patient)]
-    rows = [row for one in found for row in lesion_rows(one, [visit] if visit else None)]
+    rows = [row for one in found for row in make(one, [visit] if visit else None)]
     told = [note for one in found for note in notes(one)]
-    write_table(rows, LESION_COLUMNS, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
+    write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
     for line in dict.fromkeys(one.rule.sentence for one in found):
         say(line)
-    say(f"{len(rows)} lesions written to {output}")
+    say(f"{len(rows)} {'sites' if modalities else 'lesions'} written to {output}")
 
 
 def _patients(study: str, patient: str | None) -> list[str]:

@@ -1,5 +1,6 @@
 """``place`` and ``locate``: the skeleton on a visit, and where points are in it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
+    from lesionmap.store import Study
+    from lesionmap.visits import Patient, Visit
 
 __all__ = ["locate", "place"]
 
@@ -59,38 +62,59 @@ def place(
         str | None,
         typer.Option("--from", metavar="VISIT", help="Carry over that visit's skeleton by registration of the images."),
     ] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="A first guess from the outline of the body.")] = False,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="A first guess from the outline of the body, or a bone scan's counts.")
+    ] = False,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="On the bone scan of a visit that has slices too, beside their skeleton.")
+    ] = False,
     reader: Annotated[str, typer.Option("--reader", help="Who placed it, for the history.")] = "lesionmap",
 ) -> None:
     """Put the skeleton on a visit.
 
     By landmarks, by a bone label map (or both), from another visit, or from the outline of the body: one of these ways.
-    Landmarks not given are estimated, and so are age and stature where the visit has none.
+    On a bone scan --landmarks and --auto go together: the landmarks stay, the rest is fitted to the counts. Landmarks
+    not given are estimated, and so are age and stature where the visit has none.
     """
-    from lesionmap.evaluate import with_coverage
+    from lesionmap.evaluate import place_scan, with_coverage
+    from lesionmap.place import by_counts_words
+    from lesionmap.read.rows import read_landmarks
     from lesionmap.store import Study
+    from lesionmap.visits import only_planar
 
-    _one_way({"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto})
     with Study.open(study) as opened, busy("placing the skeleton"):
         who, when = opened.patient(patient), opened.visit(patient, visit)
-        words = ""
-        if from_:
-            from lesionmap.place import place_from
-
-            placement, words = place_from(when, opened.visit(patient, from_), opened.placement(patient, from_), who.sex)
-        elif auto:
-            from lesionmap.place import place_auto
-
-            placement, words = place_auto(when, who.sex)
-        elif landmarks and not labels and not names:
-            from lesionmap.evaluate import place_visit
-            from lesionmap.read.rows import read_landmarks
-
-            placement = place_visit(who, when, read_landmarks(landmarks))
+        before, words = opened.placement(patient, visit), ""
+        ways = {"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto}
+        if (scan or only_planar(when)) and not (from_ or labels or names) and (landmarks or auto):
+            marks = read_landmarks(landmarks) if landmarks else None
+            placement, words = place_scan(who, when, before, marks, by_counts=auto), by_counts_words(when)
+        elif scan:
+            raise typer.BadParameter("--scan goes with --landmarks, with --auto, or with both")
         else:
-            placement, _ = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))
-        opened.save_placement(patient, visit, with_coverage(placement, when), reader)
-    _tell(placement, words)
+            _one_way(ways)
+            placement, words = _on_slices(opened, who, when, (landmarks, labels, names), from_)
+            kept = placement.scan or (before.scan if before else None)
+            placement = with_coverage(replace(placement, scan=kept), when)
+        opened.save_placement(patient, visit, placement, reader)
+    _tell((placement.scan if scan else None) or placement, words)
+
+
+def _on_slices(
+    opened: "Study",
+    who: "Patient",
+    when: "Visit",
+    given: tuple[Path | None, Path | None, str | None],
+    from_: str | None,
+) -> "tuple[Placement, str]":
+    """Place the skeleton by landmarks, label map and its names as given, else from a visit, else by the images."""
+    from lesionmap.place import place_auto, place_from
+
+    if any(given):
+        return _placed(*given, (when.age_y, who.sex, when.stature_cm))[0], ""
+    if from_:
+        return place_from(when, opened.visit(who.id, from_), opened.placement(who.id, from_), who.sex)
+    return place_auto(when, who.sex)
 
 
 def _one_way(ways: dict[str, bool]) -> None:

@@ -26,16 +26,21 @@ from __future__ import annotations
 
 from lesionmap.compare.course import compare
 from lesionmap.compare.facts import Change, Imaged, SplitMerge, State, Threshold, TrackCourse, VisitFacts
+from lesionmap.compare.modalities import MarkedOn, SiteSeen, marked_on, seen_by_site
 from lesionmap.compare.pairing import pair_series
 
 __all__ = [
     "Change",
     "Imaged",
+    "MarkedOn",
+    "SiteSeen",
     "SplitMerge",
     "State",
     "Threshold",
     "TrackCourse",
     "VisitFacts",
     "compare",
+    "marked_on",
     "pair_series",
+    "seen_by_site",
 ]

@@ -3,6 +3,7 @@
 from lesionmap.measure.count import Count, Judged, Tally, count
 from lesionmap.measure.extent import (
     Measurement,
+    early_over_late,
     main_measurement,
     measure_extent,
     measure_lesion,
@@ -10,6 +11,7 @@ from lesionmap.measure.extent import (
     reference_mean,
 )
 from lesionmap.measure.rule import RULES, CountRule, rule_from_file, rule_named
+from lesionmap.measure.uptake import Uptake
 
 __all__ = [
     "RULES",
@@ -18,7 +20,9 @@ __all__ = [
     "Judged",
     "Measurement",
     "Tally",
+    "Uptake",
     "count",
+    "early_over_late",
     "main_measurement",
     "measure_extent",
     "measure_lesion",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.visits import station_of
+from lesionmap.measure.uptake import Uptake, uptake_of
+from lesionmap.visits import placement_on, station_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Extent, Lesion, LesionMap, Mask, Physis
     from lesionmap.skeleton import Placement
     from lesionmap.space import Grid, Volume
-    from lesionmap.visits import Reference, Series, Visit
+    from lesionmap.visits import Phase, Reference, Series, Visit
 
 __all__ = [
     "Measurement",
+    "early_over_late",
     "main_measurement",
     "measure_extent",
     "measure_lesion",
@@ -60,10 +62,18 @@ class Measurement:
     """signal_mean / mean of the Reference region."""
     centroid_lps_mm: tuple[float, float, float] | None = None
     """LPS mm; NaN along the depth of a projection."""
+    counts: float | None = None
+    """Sum of the counts inside the mask, of a projection."""
+    counts_share: float | None = None
+    """Mean of its pixels over that of all pixels of the view."""
+    uptake: Uptake = field(default_factory=Uptake)
+    """Of a projection: against other places of the same view."""
     physis: Physis | None = None
     physis_by: Literal["computed", "reader"] | None = None
     why_not: str = ""
     """What is not known and why, in words."""
+    phase: Phase | None = None
+    """Of a bone scan."""
 
 
 def measure_extent(
@@ -98,7 +108,10 @@ def measure_extent(
         If the mask was drawn on another grid than the volume's.
     """
     blank = Measurement(
-        series=extent.series, modality=series.modality if series else "", sequence=series.sequence if series else ""
+        series=extent.series,
+        modality=series.modality if series else "",
+        sequence=series.sequence if series else "",
+        phase=extent.phase or (series.phase if series else None),
     )
     if extent.mask is None:
         drawn = "a marker has no size" if extent.marker_lps_mm else "nothing is drawn on this series"
@@ -107,7 +120,7 @@ def measure_extent(
     measured = _with_size(blank, extent.mask, flat)
     measured = _with_signal(measured, extent.mask, volume, reference_mean, series)
     if flat:
-        return measured
+        return _with_counts(measured, extent.mask, volume)
     if placement is None:
         return _because(measured, "no physis relation: no skeleton is placed")
     physis = _physis(extent.mask, placement, labels)
@@ -130,8 +143,10 @@ def measure_lesion(
     means = reference_means or {}
     found = []
     for extent in lesion.extents:
-        name = extent.series
-        one = measure_extent(extent, volumes.get(name), placement, means.get(name), labels, known.get(name))
+        name, series = extent.series, known.get(extent.series)
+        one = measure_extent(extent, volumes.get(name), placement, means.get(name), labels, series)
+        if series is not None and series.projection:
+            one = _with_uptake(one, extent, lesion, volumes.get(name), placement_on(visit, placement, series))
         found.append(replace(one, physis=lesion.physis, physis_by="reader") if lesion.physis else one)
     return tuple(found)
 
@@ -239,6 +254,40 @@ def _with_signal(
         signal_sd=float(values.std()),
         signal_ratio=mean / reference if reference else None,
     )
+
+
+def _with_counts(measured: Measurement, mask: Mask, volume: Volume | None) -> Measurement:
+    """Add what is counted in a projection; a view without any count has no share."""
+    if volume is None or measured.signal_mean is None:
+        return measured
+    all_mean = float(np.asarray(volume.array, dtype=np.float64).mean())
+    values, _ = _values(mask, volume)
+    share = measured.signal_mean / all_mean if all_mean > 0 else None
+    return replace(measured, counts=float(values.sum()), counts_share=share)
+
+
+def _with_uptake(
+    measured: Measurement, extent: Extent, lesion: Lesion, volume: Volume | None, placement: Placement | None
+) -> Measurement:
+    if volume is None or extent.mask is None:
+        return measured
+    if placement is None:
+        return _because(measured, "no ratios to other places: the skeleton is not placed on this view")
+    return replace(measured, uptake=uptake_of(extent.mask, lesion.sites[0], volume, placement))
+
+
+def early_over_late(measurements: Sequence[Measurement]) -> float | None:
+    """Give how a lesion's share of the counts in the early phase compares with that in the late one.
+
+    Both phases are scans of their own, of other length and dose: each is taken as a share of its own view (mean of the
+    lesion's pixels over the mean of the view). None where a phase is missing. No norm in children is known.
+    """
+    shares: dict[Phase | None, list[float]] = {}
+    for one in measurements:
+        if one.counts_share is not None:
+            shares.setdefault(one.phase, []).append(one.counts_share)
+    early, late = (float(np.mean(shares[phase])) if phase in shares else 0.0 for phase in ("early", "late"))
+    return early / late if early and late else None
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

@@ -1,7 +1,7 @@
 """Ways to place the skeleton beside landmarks put down by a reader; all end in a Placement."""
 
 from lesionmap.place.correct import correct
-from lesionmap.place.images import image_of, images_of, place_auto, place_from
+from lesionmap.place.images import by_counts_words, image_of, images_of, place_auto, place_from
 from lesionmap.place.labels import landmarks_of, place_file, place_labels, stored_labels
 from lesionmap.place.names import NUMBERINGS, check_labels, read_names
 from lesionmap.place.previous import place_previous
@@ -10,6 +10,7 @@ from lesionmap.place.views import place_views
 
 __all__ = [
     "NUMBERINGS",
+    "by_counts_words",
     "check_labels",
     "correct",
     "image_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import Placement
     from lesionmap.visits import Series, Sex, Visit
 
-__all__ = ["image_of", "images_of", "place_auto", "place_from"]
+__all__ = ["by_counts_words", "image_of", "images_of", "place_auto", "place_from"]
 
 _NO_ANATOMY = ("phase", "field_map", "adc", "anisotropy")
 _BODY_MR = ("STIR", "T2", "T1")  # the better the earlier, where they reach equally far
@@ -108,8 +109,15 @@ def place_from(visit: Visit, earlier: Visit, before: Placement | None, sex: Sex 
     return placed, f"by {now.name!r}, from {then.name!r} of {earlier.key}"
 
 
+def by_counts_words(visit: Visit) -> str:
+    """Say by which views a skeleton was placed."""
+    return "by the counts of " + " and ".join(repr(one.name) for one in planar_views(visit).values())
+
+
 def place_auto(visit: Visit, sex: Sex | None) -> tuple[Placement, str]:
     """Place a visit by its images: the outline of the body in slices, the counts of the views of a bone scan.
+
+    Of a visit with both, the skeleton on the views stands beside that on the slices; a warning where it cannot.
 
     Returns
     -------
@@ -125,11 +133,17 @@ def place_auto(visit: Visit, sex: Sex | None) -> tuple[Placement, str]:
     from lesionmap.place.views import place_views
     from lesionmap.read import pixels
 
-    views = planar_views(visit)
-    if views and not _solid(visit):
-        seen = {face: pixels(one) for face, one in views.items()}
-        placed = place_views(seen, age_y=visit.age_y, sex=sex, stature_cm=visit.stature_cm)
-        return placed, "by the counts of " + " and ".join(repr(one.name) for one in views.values())
+    def on_views() -> Placement:
+        views = {face: pixels(one) for face, one in planar_views(visit).items()}
+        return place_views(views, age_y=visit.age_y, sex=sex, stature_cm=visit.stature_cm)
+
+    if planar_views(visit) and not _solid(visit):
+        return on_views(), by_counts_words(visit)
     series = image_of(visit)
     placed = place_silhouette(pixels(series), age_y=visit.age_y, sex=sex, stature_cm=visit.stature_cm)
+    if planar_views(visit):
+        try:
+            placed = replace(placed, scan=on_views())
+        except LesionmapError as error:
+            placed = replace(placed, warnings=(*placed.warnings, f"not placed on the bone scan: {error}"))
     return placed, f"by the outline in {series.name!r}"

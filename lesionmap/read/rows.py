@@ -189,9 +189,12 @@ def _mark(row: Mapping[str, str], path: str | Path, name: str, lps_mm: tuple[flo
 
 
 def read_markers(path: str | Path) -> tuple[MarkRow, ...]:
-    """Read ``id,x_lps_mm,y_lps_mm,z_lps_mm`` and, where there, ``site,certainty,track,note``."""
+    """Read ``id,x_lps_mm,y_lps_mm,z_lps_mm`` and, where there, ``site,certainty,track,series,note``.
+
+    Rows of one id are one lesion, seen on several series; each id stands once for a series.
+    """
     rows = read_rows(path, ("id", *_XYZ))
-    _once([row["id"] for row in rows], path, "id")
+    _once([f"{row['id']} {row.get('series', '')}".strip() for row in rows], path, "id")
     return tuple(_mark(row, path, row["id"], _xyz(row, path, f"marker {row['id']!r}")) for row in rows)
 
 

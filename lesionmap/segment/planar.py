@@ -84,9 +84,19 @@ def sites_seen(spots: Mapping[Face, HotSpot], placement: Placement, point_lps_mm
 
 
 def marks_seen(
-    visit: Visit, point_lps_mm: tuple[float, float, float], placement: Placement | None
+    visit: Visit, point_lps_mm: tuple[float, float, float], placement: Placement | None, like: Series | None = None
 ) -> tuple[tuple[Extent, ...], tuple[SeenSite, ...]]:
     """Give a marker in each view that shows the spot at a place of a bone scan, and the sites that it may be.
+
+    Parameters
+    ----------
+    visit : Visit
+    point_lps_mm : (x, y, z)
+        In the views, LPS mm; y is not used.
+    placement : Placement or None
+        As it lies on the views; None: no site is proposed.
+    like : Series, optional
+        A view of the scan that is meant; the late one with both views where not given.
 
     Raises
     ------
@@ -95,7 +105,7 @@ def marks_seen(
     """
     from lesionmap.read import pixels
 
-    series = planar_views(visit)
+    series = planar_views(visit, like)
     x, _, z = point_lps_mm
     inside = {face: one for face, one in series.items() if one.grid.contains([x, one.grid.lps_from_voxel[1, 3], z])}
     if not inside:

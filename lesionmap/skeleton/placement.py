@@ -79,6 +79,9 @@ class Placement:
     """(site id, share of its volume inside imaged voxels); None: not computed, no images."""
     warnings: tuple[str, ...] = ()
     """What looks impossible about the landmarks, one line each."""
+    scan: Placement | None = None
+    """The same child on the planar views of a visit that has slices too: nobody knows where these views lie in the
+    frame of the slices. None: not placed there, or the visit has views alone, and this is on them."""
 
     def shape_key(self) -> Placement:
         """Give the placement without all that does not bear on the skeleton's shape: what shapes are cached by."""

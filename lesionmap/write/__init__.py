@@ -5,7 +5,7 @@ counts and states computed once. Every file is written whole or not at all, and 
 """
 
 from lesionmap.write.codes import SiteCodes, site_codes
-from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS
+from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS, MODALITY_COLUMNS
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
 from lesionmap.write.mapmaker import map_model
@@ -13,7 +13,7 @@ from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_
 from lesionmap.write.nifti import write_label_map, write_nifti_labels
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
-from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, notes
+from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, modality_rows, notes
 from lesionmap.write.seg import SegFile, segmentations, write_segs
 from lesionmap.write.sr import report_sr, write_sr
 from lesionmap.write.style import STATE_STYLE, StateStyle, segment_colour, state_style
@@ -22,6 +22,7 @@ from lesionmap.write.tables import write_table
 __all__ = [
     "COMPARISON_COLUMNS",
     "LESION_COLUMNS",
+    "MODALITY_COLUMNS",
     "REFERENCE_MM",
     "STATE_STYLE",
     "MapDot",
@@ -38,6 +39,7 @@ __all__ = [
     "lesion_rows",
     "map_model",
     "map_svg",
+    "modality_rows",
     "notes",
     "report_sr",
     "results_of",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["COMPARISON_COLUMNS", "LESION_COLUMNS", "decimals", "kind_of", "meaning"]
+__all__ = ["COMPARISON_COLUMNS", "LESION_COLUMNS", "MODALITY_COLUMNS", "decimals", "kind_of", "meaning"]
 
 Kind = Literal["text", "number", "whole", "truth"]
 
@@ -54,6 +54,28 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "n_bones_without_hands_feet": "Bones affected in this visit, hands and feet left out.",
         "n_sites_without_hands_feet": "Sites affected in this visit, hands and feet left out.",
         "growth_risk": "yes: it spans metaphysis and epiphysis, which may disturb growth.",
+        "marked_on": "slices, scan (planar views of a bone scan), or both.",
+        "phases": "Phases of the bone scan on which it is marked: early, late; joined by +.",
+        "area_mm2": "Area of its outline on the bone scan, square millimetres: the larger of the views.",
+        "counts": "Counts inside this outline, as acquired.",
+        "scan_mean": "Mean counts of its pixels.",
+        "mirrored_ratio": "Mean counts there over those of the same place on the other side.",
+        "shaft_ratio": "Mean counts there over those of the middle third of its long bone.",
+        "plates_ratio": "Mean counts there over the median of the other open growth plates of the scan.",
+        "early_late_ratio": "Its share of the view's counts in the early phase over that in the late one.",
+        "n_scan_foci": "Lesions counted that are marked on the bone scan of this visit.",
+        "scan_area_mm2": "Area of all their outlines together, square millimetres.",
+        "bone_scan_index_adult_masses": "Bone Scan Index, per cent, by the bone masses of adults; not verified for "
+        "children, for research only.",
+    }
+)
+
+_MODALITY_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "on_slices": "What slices (MRI, CT) show there: lesion, no lesion, not imaged, imaged in part, not known.",
+        "on_scan": "What the planar views of the bone scan show there.",
+        "agree": "Whether both show a lesion; empty where one of them does not tell.",
+        "lesions": "Names of the lesions, joined by ;",
     }
 )
 
@@ -63,11 +85,28 @@ LESION_COLUMNS: tuple[str, ...] = tuple(_MEANING)
 COMPARISON_COLUMNS: tuple[str, ...] = ("track", "site")
 """First columns of the comparison; ``state@DATE`` and ``volume_ml@DATE`` follow for each visit."""
 
+MODALITY_COLUMNS: tuple[str, ...] = (
+    "patient", "visit_date", "reader", "site", "on_slices", "on_scan", "agree", "lesions",
+)  # fmt: skip
+"""Columns of the table of slices against bone scan."""
+
 _DECIMALS: Mapping[str, int] = MappingProxyType(
-    {"_ml": 3, "_mm": 2, "_y": 2, "_mean": 2, "_max": 2, "_ratio": 3, "share": 4, "confidence": 4, "_along": 5}
+    {
+        "_ml": 3,
+        "_mm": 2,
+        "_y": 2,
+        "_mean": 2,
+        "_max": 2,
+        "_ratio": 3,
+        "share": 4,
+        "_mm2": 1,
+        "_masses": 2,
+        "confidence": 4,
+        "_along": 5,
+    }
 )
 _WHOLE_START = "n_"
-_TRUTHS = ("counted", "inside")
+_TRUTHS = ("counted", "inside", "agree")
 
 
 @cache
@@ -107,5 +146,5 @@ def _kind_by_name(column: str) -> Kind:
 def meaning(column: str) -> str:
     """Give the meaning of a column in one sentence; empty for an unknown one."""
     name, at, visit = column.partition("@")
-    text = _MEANING.get(name, "")
+    text = _MEANING.get(name, "") or _MODALITY_MEANING.get(name, "")
     return f"{text} At the visit of {visit}." if at and text else text

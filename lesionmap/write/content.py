@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lesionmap import __version__
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
 from lesionmap.write.rows import is_read, tally_words, threshold_words
+from lesionmap.write.scanned import scan_sections
+from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, figure
 from lesionmap.write.style import STATE_STYLE, state_style
 
 if TYPE_CHECKING:
@@ -23,42 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UNKNOWN", "Cell", "Section", "Table", "facts_line", "heading", "sections"]
 
-UNKNOWN = "–"
 _BEFORE_LIST = 6
 _SIDE_BY_SIDE = 5
 """Visits in one table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of a table."""
-
-    text: str
-    state: str = ""
-    """Key of ``STATE_STYLE`` whose mark stands before the text."""
-    number: bool = False
-    """Set to the right."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Header and rows; each row has a cell for each column."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    widths: tuple[float, ...] = ()
-    """Relative widths of the columns on paper."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading and what stands under it: lines, a table, lines below it."""
-
-    title: str
-    lines: tuple[str, ...] = ()
-    table: Table | None = None
-    below: tuple[str, ...] = ()
-    kind: Literal["plain", "warning", "map"] = "plain"
 
 
 def heading(results: Results) -> str:
@@ -84,6 +52,7 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
         _counts(results),
         *_courses(results),
         *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
+        *scan_sections(results),
         _legs(results),
         *_coverages(results),
         _method(results),
@@ -175,7 +144,7 @@ def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
     for course in results.courses:
         cells = [_course_cell(course, key) for key in keys]
         if any(cell.state for cell in cells) or len(few) == len(results.visits):
-            rows.append((Cell(_capital(known(course.site).name)), *cells))
+            rows.append((Cell(capital(known(course.site).name)), *cells))
     return Section(
         _dated("Course of each lesion", few, results),
         table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys))),
@@ -210,12 +179,12 @@ def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Sectio
         rows.append(
             (
                 Cell(lesion.id),
-                Cell(_capital(place) + note),
+                Cell(capital(place) + note),
                 Cell(lesion.certainty.replace("_", " ")),
                 Cell(state_style(change.state).words, change.state) if change else Cell(UNKNOWN),
                 Cell(_ml(measured.volume_ml, unit=""), number=True),
-                Cell(_figure(measured.diameter_mm, 0), number=True),
-                Cell(_figure(measured.signal_ratio, 2), number=True),
+                Cell(figure(measured.diameter_mm, 0), number=True),
+                Cell(figure(measured.signal_ratio, 2), number=True),
                 Cell(lesion.physis or measured.physis or UNKNOWN),
                 Cell("yes" if judged.counted else f"no: {judged.why_not}"),
             )
@@ -263,7 +232,7 @@ def _coverages(results: Results) -> list[Section]:
 
 
 def _coverage(results: Results, few: Sequence[VisitFacts]) -> Section:
-    rows = [(Cell(_capital(region)), *(Cell(_region_imaged(facts, region)) for facts in few)) for region in regions()]
+    rows = [(Cell(capital(region)), *(Cell(_region_imaged(facts, region)) for facts in few)) for region in regions()]
     header = ("region", *(facts.visit.key for facts in few))
     series = tuple(
         f"{facts.visit.key}: {', '.join(one.name for one in facts.visit.series) or 'no images'}." for facts in few
@@ -306,15 +275,7 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _ml(volume_ml: float | None, unit: str = " ml") -> str:
     if volume_ml is None:
         return UNKNOWN
     return (f"{volume_ml:.1f}" if volume_ml >= 1 else f"{volume_ml:.2g}") + unit
-
-
-def _figure(value: float | None, digits: int) -> str:
-    return UNKNOWN if value is None else f"{value:.{digits}f}"

@@ -68,6 +68,10 @@ def legend_items(panels: Sequence[MapPanel], skeleton_in: float) -> tuple[Item, 
         items.append(Item("not measured", replace(_KEY, volume_ml=None)))
     if not all(dot.counted for dot in marked):
         items.append(Item("not counted", replace(_KEY, counted=False)))
+    if any(dot.marked_on == "scan" for dot in dots):
+        items.append(Item("bone scan alone", replace(_KEY, marked_on="scan")))
+    if any(dot.marked_on == "both" for dot in dots):
+        items.append(Item("slices and bone scan", replace(_KEY, marked_on="both")))
     if any(dot.approximate for dot in dots):
         items.append(Item("only the site is known", replace(_KEY, approximate=True), _RADIUS_IN * 0.8))
     if any(panel.not_imaged for panel in panels):

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lesionmap.annotate.places import seen_in
+from lesionmap.compare import marked_on
 from lesionmap.skeleton import Site, imaged, known, locate, map_points, map_site, sites
+from lesionmap.visits import placement_on
 from lesionmap.write.mapmodel import MapDot, MapPanel, dot_radius_mm
 from lesionmap.write.rows import count_words
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from lesionmap.compare import Change, TrackCourse, VisitFacts
     from lesionmap.lesions import Extent, Lesion
+    from lesionmap.skeleton import Placement
     from lesionmap.write.results import Results
 
 __all__ = ["DEFAULT_AGE_Y", "map_model"]
@@ -28,6 +32,7 @@ DEFAULT_AGE_Y = 10.0
 
 View = Literal["front", "back"]
 XY = tuple[float, float]
+_VIEWS: tuple[View, View] = ("front", "back")
 _MOST_POINTS = 400
 _LEAST_SHRINK = 0.66  # of a dot in a crowd: smaller ones could not be read
 
@@ -35,9 +40,10 @@ _LEAST_SHRINK = 0.66  # of a dot in a crowd: smaller ones could not be read
 def map_model(results: Results, visits: Sequence[str] | None = None) -> tuple[MapPanel, ...]:
     """Describe the lesion maps of a patient, one panel a visit.
 
-    A dot lies where the lesion was drawn, carried over to the drawn skeleton by bone coordinates; where nothing was
-    drawn, the view has no depth, or the reader gave another site than the one it was drawn in, it lies in the middle
-    of the site and is marked ``approximate``. Tracks that are not marked in a visit stand where they were last.
+    A dot lies where the lesion was drawn, carried over to the drawn skeleton by bone coordinates; of a planar view, at
+    that place of its site. Where nothing was drawn, no skeleton lies there, or the reader gave another site than that
+    of the drawing, it lies in the middle of the site and is marked ``approximate``. Tracks that are not marked in a
+    visit stand where they were last.
 
     Parameters
     ----------
@@ -104,6 +110,7 @@ def _marked(results: Results, facts: VisitFacts, lesion: Lesion, panel: MapPanel
         radius_mm=dot_radius_mm(volume_ml),
         volume_ml=volume_ml,
         approximate=approximate,
+        marked_on=marked_on(facts.visit, lesion),
         counted=results.counts[panel.visit].of(lesion.id).counted,
     )
 
@@ -139,11 +146,10 @@ def _not_marked(results: Results, course: TrackCourse, change: Change, panel: Ma
 
 def _place(facts: VisitFacts, lesion: Lesion, panel: MapPanel) -> tuple[XY, XY, bool]:
     """Give the place of a lesion in both views of a panel's skeleton, and whether only its site is known."""
-    points = _points_in_sites(facts, lesion)
-    if points is not None and facts.placement is not None:
+    drawn = _points_in_sites(facts, lesion)
+    if drawn is not None:
         age_y = DEFAULT_AGE_Y if panel.age_y is None else panel.age_y
-        front = _mean(map_points(points, facts.placement, "front", age_y=age_y, sex=panel.sex))
-        back = _mean(map_points(points, facts.placement, "back", age_y=age_y, sex=panel.sex))
+        front, back = (_mean(map_points(*drawn, view, age_y=age_y, sex=panel.sex)) for view in _VIEWS)
         if front is not None and back is not None:
             return front, back, False
     return *_site_middle(lesion.sites[0], panel), True
@@ -163,8 +169,11 @@ def _mean(points: NDArray[np.float64]) -> XY | None:
     return x, y
 
 
-def _points_in_sites(facts: VisitFacts, lesion: Lesion) -> NDArray[np.float64] | None:
-    """Give the drawn points that lie in the lesion's own sites, LPS mm; the reader's site goes before the drawing."""
+def _points_in_sites(facts: VisitFacts, lesion: Lesion) -> tuple[NDArray[np.float64], Placement] | None:
+    """Give the drawn points that lie in the lesion's own sites, LPS mm, and the skeleton that they lie in.
+
+    The reader's site goes before the drawing.
+    """
     if facts.placement is None or not isinstance(known(lesion.sites[0]), Site):
         return None
     flat = {series.name for series in facts.visit.series if series.projection}
@@ -173,7 +182,17 @@ def _points_in_sites(facts: VisitFacts, lesion: Lesion) -> NDArray[np.float64] |
         if points is not None:
             inside = np.isin(np.asarray(locate(points, facts.placement).site, dtype=str), lesion.sites)
             if inside.any():
-                return points[inside]
+                return points[inside], facts.placement
+    return _seen_on_scan(facts, lesion)
+
+
+def _seen_on_scan(facts: VisitFacts, lesion: Lesion) -> tuple[NDArray[np.float64], Placement] | None:
+    """Give the middle of what is drawn on a planar view, in the depth of the primary site; None: not placed there."""
+    flat = {series.name: series for series in facts.visit.series if series.projection}
+    for extent in (extent for extent in lesion.extents if extent.series in flat):
+        placement, points = placement_on(facts.visit, facts.placement, flat[extent.series]), _points(extent)
+        if points is not None and placement is not None:
+            return seen_in(lesion.sites[0], points.mean(axis=0), placement)[None], placement
     return None
 
 

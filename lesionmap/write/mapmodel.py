@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lesionmap.compare import MarkedOn
 
 __all__ = ["REFERENCE_MM", "MapDot", "MapPanel", "dot_radius_mm"]
 
@@ -36,6 +39,8 @@ class MapDot:
     approximate: bool = False
     """True where only the site is known: a dashed ring."""
     counted: bool = True
+    marked_on: MarkedOn = ""
+    """A frame about it: dotted on the bone scan alone, drawn through on slices and bone scan."""
 
 
 @dataclass(frozen=True, slots=True)

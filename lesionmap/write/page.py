@@ -12,8 +12,8 @@ from lesionmap.write.mapmaker import map_model
 from lesionmap.write.style import INK, state_style
 
 if TYPE_CHECKING:
-    from lesionmap.write.content import Cell, Section, Table
     from lesionmap.write.results import Results
+    from lesionmap.write.sections import Cell, Section, Table
 
 __all__ = ["report_page"]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from lesionmap.write.content import Cell, Section, Table
     from lesionmap.write.results import Results
+    from lesionmap.write.sections import Cell, Section, Table
 
 __all__ = ["write_pages"]
 

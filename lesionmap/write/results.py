@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lesionmap.compare import Threshold, compare
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import RULES, count
+from lesionmap.scores import scan_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lesionmap.compare import Change, TrackCourse, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, CountRule
+    from lesionmap.scores import ScanFigures
     from lesionmap.visits import Patient
 
 __all__ = ["Results", "results_of"]
@@ -32,6 +34,8 @@ class Results:
     """Visit key to count."""
     rule: CountRule
     threshold: Threshold
+    scans: Mapping[str, ScanFigures]
+    """Visit key to the whole of its bone scan, of visits in which something is marked on one."""
 
     @property
     def reader(self) -> str:
@@ -92,11 +96,14 @@ def results_of(
         raise LesionmapError(f"patient {patient.id} has no visit to write; add one with 'lesionmap import'")
     rule, threshold = rule or RULES["default"], threshold or Threshold()
     ordered = tuple(sorted(visits, key=lambda facts: (facts.visit.date, facts.visit.ordinal)))
+    counts = {facts.visit.key: count(facts.lesion_map, rule, facts.measurements) for facts in ordered}
+    scans = {facts.visit.key: scan_figures(facts, counts[facts.visit.key]) for facts in ordered}
     return Results(
         patient=patient,
         visits=ordered,
         courses=compare(ordered, threshold=threshold, rule=rule),
-        counts={facts.visit.key: count(facts.lesion_map, rule, facts.measurements) for facts in ordered},
+        counts=counts,
         rule=rule,
         threshold=threshold,
+        scans={key: found for key, found in scans.items() if found is not None},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.measure import main_measurement
+from lesionmap.compare import marked_on, seen_by_site
+from lesionmap.measure import early_over_late, main_measurement
 from lesionmap.skeleton import Group, known, site
 from lesionmap.write.columns import COMPARISON_COLUMNS
 
@@ -14,9 +15,19 @@ if TYPE_CHECKING:
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, Measurement
+    from lesionmap.scores import ScanFigures
     from lesionmap.write.results import Results
 
-__all__ = ["comparison_columns", "comparison_rows", "count_words", "is_read", "lesion_rows", "notes", "tally_words"]
+__all__ = [
+    "comparison_columns",
+    "comparison_rows",
+    "count_words",
+    "is_read",
+    "lesion_rows",
+    "modality_rows",
+    "notes",
+    "tally_words",
+]
 
 _AND = ";"
 
@@ -58,10 +69,13 @@ def _lesion_row(results: Results, facts: VisitFacts, lesion: Lesion) -> dict[str
         "state": change.state if change else None,
         "split_merge": (change.split_merge if change else "") or None,
         "change_reason": (change.reason if change else "") or None,
-        **_measured(main_measurement(facts.measurements.get(lesion.id, ())), lesion),
+        **_measured(facts.measurements.get(lesion.id, ()), lesion),
+        **_on_scan(facts.measurements.get(lesion.id, ())),
+        "marked_on": marked_on(visit, lesion) or None,
         "counted": judged.counted,
         "why_not_counted": judged.why_not or None,
         **_tallies(counts),
+        **_whole_scan(results.scans.get(visit.key)),
     }
 
 
@@ -79,10 +93,11 @@ def _where(name: str) -> dict[str, Any]:
     }
 
 
-def _measured(measured: Measurement, lesion: Lesion) -> dict[str, Any]:
+def _measured(measurements: Sequence[Measurement], lesion: Lesion) -> dict[str, Any]:
+    measured = main_measurement(measurements)
     x, y, z = measured.centroid_lps_mm or (None, None, None)
     return {
-        "modality": measured.modality or None,
+        "modality": "+".join(dict.fromkeys(one.modality for one in measurements if one.modality)) or None,
         "series": measured.series or None,
         "volume_ml": measured.volume_ml,
         "diameter_mm": measured.diameter_mm,
@@ -99,6 +114,56 @@ def _measured(measured: Measurement, lesion: Lesion) -> dict[str, Any]:
     }
 
 
+def _on_scan(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """Give what the bone scan shows of a lesion; of two views the larger outline stands for it."""
+    phases = dict.fromkeys(one.phase for one in measurements if one.phase)
+    main = main_measurement([one for one in measurements if one.area_mm2 is not None])
+    return {
+        "phases": "+".join(phases) or None,
+        "area_mm2": main.area_mm2,
+        "counts": main.counts,
+        "scan_mean": main.signal_mean,
+        "mirrored_ratio": main.uptake.mirrored_ratio,
+        "shaft_ratio": main.uptake.shaft_ratio,
+        "plates_ratio": main.uptake.plates_ratio,
+        "early_late_ratio": early_over_late(measurements),
+    }
+
+
+def _whole_scan(found: ScanFigures | None) -> dict[str, Any]:
+    return {
+        "n_scan_foci": found.n_foci if found else None,
+        "scan_area_mm2": found.area_mm2 if found else None,
+        "bone_scan_index_adult_masses": found.index_percent if found else None,
+    }
+
+
+def modality_rows(results: Results, visits: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Give a row for each site with a lesion in visits with slices and bone scan: ``MODALITY_COLUMNS``.
+
+    ``agree`` is None where one of both does not tell.
+    """
+    wanted = [results.facts(key) for key in visits] if visits is not None else results.visits
+    return [
+        {
+            "patient": results.patient.id,
+            "visit_date": facts.visit.key,
+            "reader": facts.lesion_map.reader,
+            "site": row.site,
+            "on_slices": row.slices,
+            "on_scan": row.scan,
+            "agree": row.agree,
+            "lesions": _AND.join(row.lesions),
+        }
+        for facts in wanted
+        for row in seen_by_site(facts, counted=_counted(results, facts))
+    ]
+
+
+def _counted(results: Results, facts: VisitFacts) -> set[str]:
+    return {one.lesion for one in results.counts[facts.visit.key].judged if one.counted}
+
+
 def _tallies(counts: Count) -> dict[str, Any]:
     whole, part = counts.total, counts.without_hands_feet
     return {
@@ -113,9 +178,14 @@ def _tallies(counts: Count) -> dict[str, Any]:
 
 
 def comparison_columns(results: Results) -> tuple[str, ...]:
-    """Give the columns of the comparison: ``track,site``, then ``state@DATE,volume_ml@DATE`` for each visit."""
-    dated = [f"{name}@{facts.visit.key}" for facts in results.visits for name in ("state", "volume_ml")]
-    return (*COMPARISON_COLUMNS, *dated)
+    """Give the columns of the comparison: ``track,site``, then ``state@DATE,volume_ml@DATE`` for each visit.
+
+    At the end ``marked_on@DATE`` for each, where one of them has a bone scan.
+    """
+    keys = [facts.visit.key for facts in results.visits]
+    scanned = any(series.projection for facts in results.visits for series in facts.visit.series)
+    dated = [f"{name}@{key}" for key in keys for name in ("state", "volume_ml")]
+    return (*COMPARISON_COLUMNS, *dated, *(f"marked_on@{key}" for key in keys if scanned))
 
 
 def comparison_rows(results: Results) -> list[dict[str, Any]]:
@@ -127,6 +197,9 @@ def comparison_rows(results: Results) -> list[dict[str, Any]]:
             change = course.states.get(facts.visit.key)
             row[f"state@{facts.visit.key}"] = change.state if change else None
             row[f"volume_ml@{facts.visit.key}"] = change.volume_ml if change else None
+            marked = [facts.lesion_map.lesion(x) for x in change.lesions] if change else []
+            kinds = {kind for lesion in marked if (kind := marked_on(facts.visit, lesion))}
+            row[f"marked_on@{facts.visit.key}"] = kinds.pop() if len(kinds) == 1 else "both" if kinds else None
         rows.append(row)
     return rows
 

@@ -49,6 +49,7 @@ _NOSE = ((0.5, 0.36), (0.57, 0.245), (0.535, 0.22), (0.5, 0.24), (0.465, 0.22), 
 """In shares of the skull's width and height."""
 _BEYOND_PHYSIS = ("epiphysis", "apophysis", "trochanter")
 _DOTS = 1e6
+_FRAME = 1.3  # of a dot's radius: half the frame that tells the kind of image
 """Above every bone."""
 
 
@@ -267,7 +268,7 @@ def draw_dot(
     pen : float
         Scale of lines.
     """
-    from matplotlib.patches import Circle, Polygon
+    from matplotlib.patches import Circle, Polygon, Rectangle
 
     style = state_style(dot.state)
     face, edge, line = style.colour, PAPER, 0.9
@@ -278,6 +279,11 @@ def draw_dot(
     if dot.approximate:
         dashes: dict[str, Any] = {"linewidth": 0.9 * pen, "linestyle": (0, (3, 2)), "zorder": _DOTS, "clip_on": False}
         axes.add_patch(Circle(at, radius * 1.55, fill=False, edgecolor=style.colour, **dashes))
+    if dot.marked_on in ("scan", "both"):
+        dashed: Any = (0, (1, 1.5)) if dot.marked_on == "scan" else "solid"
+        frame: dict[str, Any] = {"fill": False, "edgecolor": style.colour, "linestyle": dashed, "linewidth": pen}
+        low = at[0] - _FRAME * radius, at[1] - _FRAME * radius
+        axes.add_patch(Rectangle(low, 2 * _FRAME * radius, 2 * _FRAME * radius, zorder=_DOTS, clip_on=False, **frame))
     corners = np.array(style.shape) * radius + np.array(at)
     paint: dict[str, Any] = {"facecolor": face, "edgecolor": edge, "linewidth": line * pen}
     above: dict[str, Any] = {"zorder": _DOTS + 1, "clip_on": False}

@@ -1,0 +1,52 @@
+"""What a report is made of, free of any format: sections, tables, cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["UNKNOWN", "Cell", "Section", "Table", "capital", "figure"]
+
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    state: str = ""
+    """Key of ``STATE_STYLE`` whose mark stands before the text."""
+    number: bool = False
+    """Set to the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Header and rows; each row has a cell for each column."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    widths: tuple[float, ...] = ()
+    """Relative widths of the columns on paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it: lines, a table, lines below it."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: Table | None = None
+    below: tuple[str, ...] = ()
+    kind: Literal["plain", "warning", "map"] = "plain"
+
+
+def capital(text: str) -> str:
+    """Begin with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def figure(value: float | None, digits: int) -> str:
+    """Write a number, or the sign for what is not known."""
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
