@@ -1,6 +1,7 @@
 """``add``: lesions and answers from files."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,9 @@ def add(
     series: Annotated[
         str | None, typer.Option("--series", help="The series that the mask was drawn, or the markers were put on.")
     ] = None,
+    grow: Annotated[
+        bool, typer.Option("--grow", help="Each marker becomes the outline that a click there grows.")
+    ] = False,
     join: Annotated[
         bool,
         typer.Option("--join", help="What was marked on slices is the same lesion as a new one of its site on a scan."),
@@ -56,11 +60,14 @@ def add(
     from lesionmap import mark
     from lesionmap.evaluate import other_maps
     from lesionmap.place import stored_labels
+    from lesionmap.read import pixels
     from lesionmap.read.rows import read_markers, read_sites
     from lesionmap.store import Study
 
-    if sum(bool(x) for x in (mask, markers, sites, sr)) != 1:
-        raise typer.BadParameter("exactly one of --mask, --markers, --sites and --sr is needed")
+    if sum(bool(x) for x in (mask, markers, sites, sr)) != 1 or (grow and not markers):
+        raise typer.BadParameter(
+            "exactly one of --mask, --markers, --sites and --sr is needed; --grow goes with --markers"
+        )
     with Study.open(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
@@ -74,9 +81,9 @@ def add(
             rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
             rows = tuple(replace(row, series=row.series or series or "") for row in rows)
             new = mark.add_marks(old, stored, placement, rows, others, bones)
-        if join:
-            before = {lesion.id for lesion in old.lesions}
-            new = mark.join_lesions(new, stored, [x.id for x in new.lesions if x.id not in before])
+        added = {lesion.id for lesion in new.lesions} - {lesion.id for lesion in old.lesions}
+        new = mark.grow_marks(new, stored, placement, added, cache(pixels)) if grow else new
+        new = mark.join_lesions(new, stored, added) if join else new
         if accept_tracks:
             new = mark.accept_tracks(new, others)
         opened.save(old, new)

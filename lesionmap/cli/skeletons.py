@@ -87,7 +87,7 @@ def place(
         before, words = opened.placement(patient, visit), ""
         ways = {"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto}
         if (scan or only_planar(when)) and not (from_ or labels or names) and (landmarks or auto):
-            marks = read_landmarks(landmarks) if landmarks else None
+            marks = read_landmarks(landmarks, flat=True) if landmarks else None
             placement, words = place_scan(who, when, before, marks, by_counts=auto), by_counts_words(when)
         elif scan:
             raise typer.BadParameter("--scan goes with --landmarks, with --auto, or with both")
@@ -175,23 +175,58 @@ def locate(
     age: Age = None,
     sex: SexOption = None,
     stature: Stature = None,
+    view: Annotated[
+        Literal["anterior", "posterior"] | None,
+        typer.Option("--view", help="Landmarks and points are on a bone scan's view: y may be empty."),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Say in which bone, segment and side points lie.
 
-    Points or the lesions of a mask; needs no study.
+    Points or the lesions of a mask; needs no study. On a view of a bone scan, which has no depth, the most probable
+    site, its probability and the second one.
     """
     from lesionmap.write import write_table
 
     if (points is None) == (mask is None):
         raise typer.BadParameter("one of --points and --mask is needed, and not both")
+    if view and (labels or not points or not landmarks):
+        raise typer.BadParameter("--view goes with --landmarks and --points")
     with busy("locating"):
-        placement, volume = _placed(landmarks, labels, names, (age, sex, stature))
-        found = point_rows(points, placement, volume) if points else mask_rows(mask, placement, volume) if mask else ()
-        rows = list(found)
+        if view and landmarks and points:
+            placement = _flat(landmarks, (age, sex, stature))
+            rows = list(seen_rows(points, placement, view))
+        else:
+            placement, volume = _placed(landmarks, labels, names, (age, sex, stature))
+            rows = list(point_rows(points, placement, volume) if points else mask_rows(mask, placement, volume))
     write_table(rows, POINT_COLUMNS if points else MASK_COLUMNS, output, overwrite=overwrite)
     _tell(placement)
     say(f"{len(rows)} rows written to {output}")
+
+
+def _flat(path: Path, size: tuple[float | None, Literal["F", "M"] | None, float | None]) -> "Placement":
+    """Place the skeleton on landmarks of a planar view."""
+    from lesionmap import skeleton
+    from lesionmap.read.rows import read_landmarks
+
+    age, sex, stature = size
+    return skeleton.place(read_landmarks(path, flat=True), age_y=age, sex=sex, stature_cm=stature, flat=True)
+
+
+def seen_rows(path: Path, placement: "Placement", view: Literal["anterior", "posterior"]) -> "Iterator[dict[str, Any]]":
+    """Give one row for each point on a planar view, in the order of the file; what has no depth has no coordinates."""
+    from lesionmap import skeleton
+    from lesionmap.read.rows import read_points
+
+    ids, positions = read_points(path, flat=True)
+    for name, point in zip(ids, positions, strict=True):
+        seen = skeleton.locate_seen(point, placement, view)
+        yield {
+            "id": name,
+            **_parts(seen[0].site if seen else ""),
+            "confidence": seen[0].confidence if seen else None,
+            "second_site": seen[1].site if len(seen) > 1 else None,
+        }
 
 
 def _parts(site: str) -> dict[str, str | None]:
@@ -223,13 +258,15 @@ def point_rows(path: Path, placement: "Placement", labels: "Volume | None" = Non
         yield {"id": name, **parts[site], **dict(zip(columns, values, strict=True))}
 
 
-def mask_rows(path: Path, placement: "Placement", labels: "Volume | None" = None) -> "Iterator[dict[str, Any]]":
+def mask_rows(path: Path | None, placement: "Placement", labels: "Volume | None" = None) -> "Iterator[dict[str, Any]]":
     """Give a row for each site that each lesion of a mask touches; a lesion in no bone has one row without a site."""
     import numpy as np
 
     from lesionmap import annotate, skeleton
     from lesionmap.read import read_mask
 
+    if path is None:
+        return
     volume = read_mask(there(path))
     lesions = annotate.lesions_from_mask(volume)
     values = np.unique(volume.array[volume.array != 0])

@@ -22,6 +22,11 @@ Seen = Literal["lesion", "no lesion", "not imaged", "imaged in part", "not known
 MarkedOn = Literal["", "slices", "scan", "both"]
 
 
+_KINDS: dict[MarkedOn, tuple[str, ...]] = {
+    "": (), "slices": ("slices",), "scan": ("scan",), "both": ("slices", "scan"),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class SiteSeen:
     """What slices and bone scan show at one site."""
@@ -63,7 +68,7 @@ def seen_by_site(facts: VisitFacts, *, counted: Collection[str] | None = None) -
     -------
     tuple of SiteSeen
         A row for each primary site of a lesion, in the order of the map. What is not marked is *no lesion* only where
-        the site was imaged on that kind of image.
+        the site was imaged on that kind of image, and something else was marked on it: else nobody knows it was read.
     """
     flat = [series for series in facts.visit.series if series.projection]
     if not flat or len(flat) == len(facts.visit.series):
@@ -71,12 +76,13 @@ def seen_by_site(facts: VisitFacts, *, counted: Collection[str] | None = None) -
     wanted = [x for x in facts.lesion_map.lesions if counted is None or x.id in counted]
     on = {lesion.id: marked_on(facts.visit, lesion) for lesion in wanted}
     sites = dict.fromkeys(lesion.sites[0] for lesion in wanted if on[lesion.id])
+    read = {kind for one in facts.lesion_map.lesions for kind in _KINDS[marked_on(facts.visit, one)]}
     scan, by_slices = placement_on(facts.visit, facts.placement, flat[0]), _by_slices(facts)
     rows = []
     for site in sites:
         here = [lesion.id for lesion in wanted if lesion.sites[0] == site and on[lesion.id]]
         shown = [
-            _seen(any(on[x] in (kind, "both") for x in here), placement, site)
+            _seen(any(kind in _KINDS[on[x]] for x in here), placement if kind in read else None, site)
             for kind, placement in (("slices", by_slices), ("scan", scan))
         ]
         rows.append(SiteSeen(site, shown[0], shown[1], tuple(here)))

@@ -1,5 +1,6 @@
 """From masks, segmentations, reports, markers or named sites to the lesions of a LesionMap; sites are proposed."""
 
+from lesionmap.mark.grown import grow_marks
 from lesionmap.mark.joined import join_lesions
 from lesionmap.mark.masks import add_masks, add_report, add_segs, onto_grid
 from lesionmap.mark.rows import accept_tracks, add_marks
@@ -11,6 +12,7 @@ __all__ = [
     "add_masks",
     "add_report",
     "add_segs",
+    "grow_marks",
     "join_lesions",
     "onto_grid",
     "proposed_sites",

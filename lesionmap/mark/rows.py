@@ -96,6 +96,11 @@ def _marks(row: MarkRow, visit: Visit, placement: Placement | None) -> tuple[Seq
 
 
 def _marker(lps_mm: tuple[float, float, float], visit: Visit, named: Series | None) -> Extent:
+    if not np.isfinite(lps_mm).all():
+        raise LesionmapError(
+            "y_lps_mm may be empty on a planar view alone, this marker is on slices; give its depth, or name the view "
+            "with --series"
+        )
     for series in (named,) if named else visit.series:
         if not series.projection and bool(series.grid.contains(lps_mm)):
             return Extent(series.name, None, lps_mm, series.phase)

@@ -104,9 +104,13 @@ def _check_heading(heading: Sequence[str], needed: Sequence[str], path: Path) ->
             raise LesionmapError(f"{path}: column {name!r} is not known; {near[0]!r} is; correct the heading")
 
 
-def _xyz(row: Mapping[str, str], path: str | Path, who: str) -> tuple[float, float, float]:
+def _xyz(row: Mapping[str, str], path: str | Path, who: str, *, flat: bool = False) -> tuple[float, float, float]:
+    """Read a place; ``flat``: one on a planar view may leave its depth (y) empty, which is NaN then."""
     values = []
     for name in _XYZ:
+        if flat and name == _XYZ[1] and not row[name]:
+            values.append(math.nan)
+            continue
         try:
             value = float(row[name])
         except ValueError:
@@ -130,11 +134,14 @@ def _once(names: Sequence[str], path: str | Path, column: str) -> None:
         seen.add(name)
 
 
-def read_landmarks(path: str | Path) -> dict[str, tuple[float, float, float]]:
-    """Read ``name,x_lps_mm,y_lps_mm,z_lps_mm``: name → LPS mm, in the order of the file."""
+def read_landmarks(path: str | Path, *, flat: bool = False) -> dict[str, tuple[float, float, float]]:
+    """Read ``name,x_lps_mm,y_lps_mm,z_lps_mm``: name → LPS mm, in the order of the file.
+
+    With ``flat`` they are on planar views, and y may be empty: NaN.
+    """
     rows = read_rows(path, ("name", *_XYZ))
     _once([row["name"] for row in rows], path, "name")
-    landmarks = {row["name"]: _xyz(row, path, row["name"]) for row in rows}
+    landmarks = {row["name"]: _xyz(row, path, row["name"], flat=flat) for row in rows}
     _check_body(landmarks, path)
     return landmarks
 
@@ -142,7 +149,7 @@ def read_landmarks(path: str | Path) -> dict[str, tuple[float, float, float]]:
 def _check_body(landmarks: Mapping[str, tuple[float, float, float]], path: str | Path) -> None:
     """Refuse landmarks that are no body in mm; which way it lies, and its sides, are placing's to judge."""
     places = np.array(list(landmarks.values()))
-    longest = float(np.linalg.norm(np.ptp(places, axis=0)))
+    longest = float(np.linalg.norm(np.ptp(np.nan_to_num(places), axis=0)))
     if longest > _LONGEST_BODY_MM:
         raise LesionmapError(
             f"{path}: landmarks of one body in mm were expected, these span {longest:,.0f} mm; "
@@ -150,11 +157,12 @@ def _check_body(landmarks: Mapping[str, tuple[float, float, float]], path: str |
         )
 
 
-def read_points(path: str | Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Read ``id,x_lps_mm,y_lps_mm,z_lps_mm``: the ids, and LPS mm of shape (n, 3)."""
+def read_points(path: str | Path, *, flat: bool = False) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Read ``id,x_lps_mm,y_lps_mm,z_lps_mm``: the ids, and LPS mm of shape (n, 3); ``flat``: y may be empty, NaN."""
     rows = read_rows(path, ("id", *_XYZ))
     _once([row["id"] for row in rows], path, "id")
-    return tuple(row["id"] for row in rows), np.array([_xyz(row, path, f"point {row['id']!r}") for row in rows])
+    places = [_xyz(row, path, f"point {row['id']!r}", flat=flat) for row in rows]
+    return tuple(row["id"] for row in rows), np.array(places)
 
 
 def _certainty(row: Mapping[str, str], path: str | Path) -> Certainty:
@@ -191,11 +199,13 @@ def _mark(row: Mapping[str, str], path: str | Path, name: str, lps_mm: tuple[flo
 def read_markers(path: str | Path) -> tuple[MarkRow, ...]:
     """Read ``id,x_lps_mm,y_lps_mm,z_lps_mm`` and, where there, ``site,certainty,track,series,note``.
 
-    Rows of one id are one lesion, seen on several series; each id stands once for a series.
+    Rows of one id are one lesion, seen on several series; each id stands once for a series. On a planar view y may be
+    empty: NaN.
     """
     rows = read_rows(path, ("id", *_XYZ))
     _once([f"{row['id']} {row.get('series', '')}".strip() for row in rows], path, "id")
-    return tuple(_mark(row, path, row["id"], _xyz(row, path, f"marker {row['id']!r}")) for row in rows)
+    places = [_xyz(row, path, f"marker {row['id']!r}", flat=True) for row in rows]
+    return tuple(_mark(row, path, row["id"], place) for row, place in zip(rows, places, strict=True))
 
 
 def read_sites(path: str | Path) -> tuple[MarkRow, ...]:

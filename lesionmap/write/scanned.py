@@ -31,7 +31,7 @@ def scan_sections(results: Results) -> Iterator[Section]:
             ]
             told = [row["agree"] for row in rows if row["agree"] is not None]
             below = (
-                f"Both show a lesion at {sum(told)} of {len(told)} sites that both show.",
+                f"Both show a lesion at {sum(told)} of {len(told)} sites imaged by both.",
                 "A site that is quiet on a bone scan is not thereby free of disease.",
             )
             table = Table(("site", "slices", "bone scan"), tuple(cells), (2.0, 1.0, 1.0))
