@@ -127,7 +127,7 @@ def test_the_samples_lesions_have_their_volumes(visit: int) -> None:
     clicks = {
         r["id"]: [float(r[f"{a}_lps_mm"]) for a in "xyz"]
         for r in csv.DictReader((home / "reading.csv").open())
-        if r["x_lps_mm"]
+        if r["y_lps_mm"]
     }
     for lesion in facts["lesions"]:
         mask = grow(volume, clicks[lesion["id"]])

@@ -1,5 +1,6 @@
 """The sample patient is read as a reader would: landmarks, clicks, answers, from the files beside the images."""
 
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from lesionmap import annotate, mark
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
-from lesionmap.visits import Reference
+from lesionmap.visits import Reference, planar_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,12 +49,14 @@ def read_sample(study: "Study", folder: Path) -> str:
 
 
 def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:
-    from lesionmap.evaluate import other_maps, place_visit
+    from lesionmap.evaluate import other_maps, place_scan, place_visit
     from lesionmap.read import pixels
     from lesionmap.read.rows import read_landmarks, read_reading
 
     who, key = visit.patient, visit.key
     placement = place_visit(study.patient(who), visit, read_landmarks(folder / "landmarks.csv"))
+    if planar_views(visit):
+        placement = place_scan(study.patient(who), visit, placement, by_counts=True)
     study.save_placement(who, key, placement, READER)
     rows = read_reading(folder / "reading.csv")
     clicked = sorted({row.series for row in rows if row.series})
@@ -65,7 +68,9 @@ def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:
     earlier = other_maps(study, who, key, READER)
     old = study.lesion_map(who, key, READER)
     clicks = [row for row in rows if row.id != _REFERENCE and not row.answer]
-    new = mark.accept_tracks(read_clicks(old, placement, volumes, clicks), earlier)
+    new = read_clicks(old, placement, volumes, clicks)
+    new = mark.grow_marks(new, visit, placement, [lesion.id for lesion in new.lesions], cache(pixels))
+    new = mark.accept_tracks(new, earlier)
     answers = [row for row in rows if row.answer]
     study.save(old, mark.add_marks(new, visit, placement, answers, earlier))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.phantom.lesion import LesionShape
     from lesionmap.phantom.shapes import Shape
 
-__all__ = ["ATTENUATION_PER_MM", "MATRIX", "PIXEL_MM", "planar", "plate_name", "uptake"]
+__all__ = ["ATTENUATION_PER_MM", "MATRIX", "PIXEL_MM", "planar", "plate_name", "up_mm", "uptake"]
 
 MATRIX = (1024, 256)
 """Rows, columns."""
@@ -85,6 +85,15 @@ def uptake(
     return tracer, inside
 
 
+def up_mm(body: Body) -> float:
+    """Give what is added to a z of the body (LPS mm) to get its z in the views that ``planar`` makes; x is the same."""
+    return PIXEL_MM * (MATRIX[0] - 0.5) - _top(body)
+
+
+def _top(body: Body) -> float:
+    return float(body.marks["vertex"][2]) + 60.0
+
+
 def planar(body: Body, lesions: Sequence[LesionShape], *, seed: int, counts: float = 1.0e6) -> NDArray[np.uint16]:
     """Scan the whole body.
 
@@ -101,9 +110,8 @@ def planar(body: Body, lesions: Sequence[LesionShape], *, seed: int, counts: flo
     from scipy.ndimage import gaussian_filter
 
     rows, columns = MATRIX
-    z_top = float(body.marks["vertex"][2]) + 60.0
     x = np.asarray((np.arange(columns) - (columns - 1) / 2) * PIXEL_MM, dtype=np.float64)
-    z = z_top - np.arange(rows - 1, -1, -1) * PIXEL_MM
+    z = _top(body) - np.arange(rows - 1, -1, -1) * PIXEL_MM
     low, high = (f(list(body.landmarks().values()), axis=0) for f in (np.min, np.max))
     used = z > low[2] - 60
     y = np.asarray(np.arange(low[1] - 60, high[1] + 60, PIXEL_MM), dtype=np.float64)

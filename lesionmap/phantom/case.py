@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from lesionmap.phantom.shapes import Array
     from lesionmap.visits import Sex
 
-__all__ = ["BORN", "SEED", "STATES", "VISITS", "VisitPlan", "body_of", "lesions_of", "plan_of", "spine_plan"]
+__all__ = [
+    "BORN",
+    "SEED",
+    "SEEN_ON_SCAN",
+    "STATES",
+    "VISITS",
+    "VisitPlan",
+    "body_of",
+    "lesions_of",
+    "plan_of",
+    "spine_plan",
+]
 
 SEED = 1
 SEX: Sex = "M"
@@ -65,6 +76,9 @@ _SITES = {
     "tibia_left": "tibia.distal_metaphysis.left",
 }
 """Lesion → site. The report names neither the third of the clavicle nor the side of the joint: chosen here."""
+
+SEEN_ON_SCAN = ("clavicle_left", "T8", "sacroiliac_left", "sacroiliac_right", "tibia_left")
+"""What the report says of the bone scan of 2008."""
 
 STATES = {
     name: ("first_seen", "persistent", "improved") if name == "clavicle_left" else (None, "first_seen", "resolved")

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionmap.phantom.bone_scan import planar
-from lesionmap.phantom.case import BORN, SEED, SEX, STATES, VISITS, body_of, lesions_of, plan_of, spine_plan
+from lesionmap.phantom.bone_scan import planar, up_mm
+from lesionmap.phantom.case import (
+    BORN,
+    SEED,
+    SEEN_ON_SCAN,
+    SEX,
+    STATES,
+    VISITS,
+    body_of,
+    lesions_of,
+    plan_of,
+    spine_plan,
+)
 from lesionmap.phantom.files import Header, write_bone_scan, write_stack
 from lesionmap.phantom.lesion import truth
 from lesionmap.phantom.stations import Stack, acquire
@@ -31,7 +42,7 @@ __all__ = ["JITTER_MM", "PATIENT", "jittered", "make_sample", "make_visit"]
 PATIENT = "SAMPLE-CRMO-1"
 JITTER_MM = 5.0
 """Root mean square distance of a landmark handed on from the true one; 2.89 mm SD along each axis."""
-_SERIES = "STIR coronal"
+_SERIES, _SCAN = "STIR coronal", "bone scan anterior late"
 
 
 def jittered(marks: dict[str, tuple[float, float, float]], seed: int) -> dict[str, Array]:
@@ -111,6 +122,11 @@ def _write_reading(path: Path, visit: VisitPlan, child: Body, muscle: Array, cen
     for lesion in lesions:
         click = _click(lesion, child, centres[lesion.name], rng)
         rows.append([lesion.name, *_mm(click), "definite", _SERIES, lesion.site, "", ""])
+        if visit.bone_scan and lesion.name in SEEN_ON_SCAN:
+            x, _, z = click
+            rows.append(
+                [lesion.name, f"{x:.1f}", "", f"{z + up_mm(child):.1f}", "definite", _SCAN, lesion.site, "", ""]
+            )
     if visit.number == 3:
         gone = [x for x in lesions_of(VISITS[1], body_of(VISITS[1])) if x.name not in centres]
         rows += [[x.name, "", "", "", "", "", x.site, "resolved", "gone after treatment"] for x in gone]

@@ -226,5 +226,5 @@ def read_reading(path: str | Path) -> tuple[MarkRow, ...]:
     empty.
     """
     rows = read_rows(path, ("id", *_XYZ, "series", "site", "answer"))
-    placed = [_xyz(row, path, f"row {row['id']!r}") if row[_XYZ[0]] else None for row in rows]
+    placed = [_xyz(row, path, f"row {row['id']!r}", flat=True) if row[_XYZ[0]] else None for row in rows]
     return tuple(_mark(row, path, row["id"], lps_mm) for row, lps_mm in zip(rows, placed, strict=True))
