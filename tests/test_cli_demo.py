@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,52 @@ def test_counts_agree_with_the_facts(out: Path, facts: dict[str, Any]) -> None:
 def test_signal_is_told_against_muscle(out: Path) -> None:
     ratios = [float(row["signal_ratio"]) for row in rows_of(out / "lesions.csv")]
     assert min(ratios) > 1.5
+
+
+def test_the_second_visit_is_one_list_of_slices_and_bone_scan(out: Path, tmp_path: Path) -> None:
+    """The report of 2008: left clavicle, T8, both sacroiliac joints and left ankle on the scan, T7 and T9 not."""
+    rows = [row for row in rows_of(out / "lesions.csv") if row["visit_date"] == "2008-05-14"]
+    both = {row["site"] for row in rows if row["marked_on"] == "both"}
+    assert {row["site"] for row in rows} - both == {"vertebra_T7.body.midline", "vertebra_T9.body.midline"}
+    assert {row["modality"] for row in rows if row["site"] in both} == {"MR+NM"}
+    assert {row["n_scan_foci"] for row in rows} == {"5"}
+    (tibia,) = [row for row in rows if row["site"].startswith("tibia")]
+    assert float(tibia["mirrored_ratio"]) > 1.5
+    assert float(tibia["shaft_ratio"]) > float(tibia["plates_ratio"]) > 1.5
+    ran = lesionmap(
+        "table", out / "study.lesionmap", PATIENT, "2008-05-14", "--modalities", "-o", tmp_path / "seen.csv"
+    )
+    assert ran.code == 0, ran.err
+    told = {row["site"]: (row["on_slices"], row["on_scan"], row["agree"]) for row in rows_of(tmp_path / "seen.csv")}
+    assert told["vertebra_T8.body.midline"] == ("lesion", "lesion", "true")
+    assert told["vertebra_T7.body.midline"] == ("lesion", "no lesion", "false")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "by the bone masses of adults" in page
+    assert "not verified for children" in page
+
+
+def test_what_is_marked_on_a_scan_joins_the_lesion_of_the_slices(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "study.lesionmap"
+    path.write_bytes((out / "study.lesionmap").read_bytes())
+    day, series = "2008-05-14", "bone scan anterior late"
+    with Study.open(path) as study:
+        old = study.lesion_map(PATIENT, day, READER)
+        flat = [x for x in old.lesions[0].extents if x.series == series]
+        lesions = tuple(replace(x, extents=tuple(e for e in x.extents if "bone" not in e.series)) for x in old.lesions)
+        study.save(old, replace(old, lesions=lesions))
+        assert flat[0].mask is not None
+        x, _, z = flat[0].mask.lps_mm().mean(axis=0)
+    (tmp_path / "m.csv").write_text(f"id,x_lps_mm,y_lps_mm,z_lps_mm,site\na,{x},,{z},clavicle.left\n", encoding="utf-8")
+    add = ("add", path, PATIENT, day, "--reader", READER, "--markers", tmp_path / "m.csv", "--join")
+    ran = lesionmap(*add)
+    assert (ran.code, "y_lps_mm may be empty on a planar view alone" in ran.line) == (1, True)
+    ran = lesionmap(*add, "--series", series)
+    assert ran.code == 0, ran.err
+    with Study.open(path) as study:
+        new = study.lesion_map(PATIENT, day, READER)
+    assert len(new.lesions) == len(old.lesions)
+    assert new.lesion("L1").sites == ("clavicle.medial.left",)
+    assert {e.series for e in new.lesion("L1").extents} >= {"STIR coronal", series}
 
 
 def test_nothing_personal_gets_out(out: Path, facts: dict[str, Any]) -> None:

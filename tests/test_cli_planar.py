@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from skimage.io import imread
 
 from cli_case import lesionmap
 from lesionmap.phantom.files import Header, write_bone_scan
@@ -108,3 +110,75 @@ def test_a_marker_without_site_needs_a_skeleton(study: Path, tmp_path: Path) -> 
         "add", study, "P001", DAY, "--reader", "R", "--markers", _markers(tmp_path / "m.csv", f"a,{x},0,{z},")
     )
     assert (ran.code, "no skeleton is placed" in ran.line) == (1, True), ran.err
+
+
+# Grown outlines, measurements, pictures, and what has no depth
+
+
+def test_a_click_grown_is_an_outline_in_both_views_with_its_counts(study: Path, tmp_path: Path) -> None:
+    assert lesionmap("place", study, "P001", DAY, "--auto").code == 0
+    site, (x, _, z) = next((s, at) for s, at in clicks(SCAN, 2) if s.startswith(("tibia", "femur", "ilium")))
+    marks = _markers(tmp_path / "m.csv", f"a,{x},,{z},{site}")
+    assert lesionmap("add", study, "P001", DAY, "--reader", "R", "--markers", marks, "--grow").code == 0
+    with Study.open(study) as opened:
+        (lesion,) = opened.lesion_map("P001", DAY, "R").lesions
+    shown = dict(zip(("bone scan anterior late", "bone scan posterior late"), SCAN.views.values(), strict=True))
+    assert {one.series for one in lesion.extents} == set(shown)
+    sums = {}
+    for one in lesion.extents:
+        assert one.mask is not None
+        assert one.marker_lps_mm is None
+        assert abs(one.mask.lps_mm()[:, 2].mean() - z) < 10
+        sums[one.series] = float(shown[one.series].array[one.mask.slices][one.mask.box].sum())
+    assert lesionmap("table", study, "P001", DAY, "-o", tmp_path / "t.csv").code == 0
+    (row,) = csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8"))
+    assert (row["modality"], row["marked_on"], row["phases"], row["volume_ml"]) == ("NM", "scan", "late", "")
+    assert float(row["counts"]) in sums.values()
+    assert float(row["mirrored_ratio"]) > 1
+    assert (row["n_scan_foci"], row["early_late_ratio"]) == ("1", "")
+    assert 0 < float(row["bone_scan_index_adult_masses"]) < 5
+
+
+def test_the_outlines_are_drawn_on_the_views(study: Path, tmp_path: Path) -> None:
+    _, (x, _, z) = clicks(SCAN, 2)[0]
+    marks = _markers(tmp_path / "m.csv", f"a,{x},,{z},ankle.left")
+    assert lesionmap("add", study, "P001", DAY, "--reader", "R", "--markers", marks, "--grow").code == 0
+    ran = lesionmap("export", study, "P001", DAY, "--png", "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    picture = imread(tmp_path / "out" / f"P001_{DAY}_bone_scan.png")
+    orange = np.abs(picture[:, :, :3].astype(int) - [0xD5, 0x5E, 0x00]).max(axis=2) < 12
+    assert orange[:, : picture.shape[1] // 2].any()
+    assert orange[:, picture.shape[1] // 2 :].any()
+
+
+def test_segmentation_and_report_come_back_as_they_were(study: Path, tmp_path: Path) -> None:
+    (_, (x, _, z)), (_, (x2, _, z2)) = clicks(SCAN, 2)[:2]
+    marks = _markers(tmp_path / "m.csv", f"a,{x},,{z},ankle.left", f"b,{x2},,{z2},pelvis.right")
+    assert lesionmap("add", study, "P001", DAY, "--reader", "R", "--markers", marks, "--grow").code == 0
+    assert lesionmap("export", study, "P001", DAY, "--sr", "-o", tmp_path / "out").code == 0
+    ran = lesionmap("add", study, "P001", DAY, "--reader", "S", "--sr", tmp_path / "out" / f"P001_{DAY}_sr.dcm")
+    assert ran.code == 0, ran.err
+    with Study.open(study) as opened:
+        first, second = (opened.lesion_map("P001", DAY, reader).lesions for reader in "RS")
+    assert [set(one.extents) for one in first] == [set(one.extents) for one in second]
+    assert [one.sites for one in second] == [("ankle.left",), ("pelvis.right",)]
+
+
+def test_points_of_a_view_need_no_depth(tmp_path: Path) -> None:
+    marks = SCAN.case.landmarks()
+    flat = _csv(
+        tmp_path / "l.csv", "name,x_lps_mm,y_lps_mm,z_lps_mm", [f"{n},{p[0]:.2f},,{p[2]:.2f}" for n, p in marks.items()]
+    )
+    x, _, z = marks["knee_left"]
+    points = _csv(tmp_path / "p.csv", "id,x_lps_mm,y_lps_mm,z_lps_mm", [f"a,{x:.1f},,{z + 40:.1f}", "far,900,,900"])
+    size = ("--age", "8", "--sex", "F")
+    ran = lesionmap(
+        "locate", "--landmarks", flat, "--points", points, "--view", "anterior", *size, "-o", tmp_path / "o.csv"
+    )
+    assert ran.code == 0, ran.err
+    near, far = csv.DictReader((tmp_path / "o.csv").open(encoding="utf-8"))
+    assert (near["bone"], near["side"], near["distance_mm"]) == ("femur", "left", "")
+    assert 0.5 < float(near["confidence"]) <= 1
+    assert (far["site"], far["confidence"]) == ("", "")
+    ran = lesionmap("locate", "--landmarks", flat, "--points", points, *size, "-o", tmp_path / "o2.csv")
+    assert (ran.code, "y_lps_mm of" in ran.line) == (1, True)

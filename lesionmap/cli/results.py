@@ -146,6 +146,7 @@ def export(
     output: Out,
     nifti: Annotated[bool, typer.Option("--nifti", help="A label volume for each series that has masks.")] = False,
     seg: Annotated[bool, typer.Option("--seg", help="DICOM Segmentations on the images that were drawn on.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="The views of a bone scan, with the outlines on them.")] = False,
     sr: Annotated[
         bool, typer.Option("--sr", help="A DICOM report of all that was found, and the Segmentations it points to.")
     ] = False,
@@ -172,8 +173,8 @@ def export(
     from lesionmap.store import Study
     from lesionmap.write.drawn import drawn_series
 
-    if not (nifti or seg or sr):
-        raise typer.BadParameter("say what to export: --nifti, --seg or --sr")
+    if not (nifti or seg or sr or png):
+        raise typer.BadParameter("say what to export: --nifti, --seg, --sr or --png")
     if (labelmap or identified) and not (seg or sr):
         raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
     if notes and not sr:
@@ -192,8 +193,8 @@ def export(
             _export_dicom(who, stored, lesion_map, results, output, how)
             if sr and not seg and drawn_series(lesion_map):
                 say("the report points to the Segmentations, so they are written with it")
-        if nifti:
-            _export_nifti(stored, lesion_map, output, overwrite=overwrite)
+        for write in (_export_nifti,) * nifti + (_export_png,) * png:
+            write(stored, lesion_map, output, overwrite=overwrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,16 @@ def _export_dicom(
     lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
     for lesion, (n, series) in lost.items():
         say(f"{lesion}: {n} voxels between the stations of {series} have no image and were left out")
+
+
+def _export_png(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:
+    from lesionmap.read import pixels
+    from lesionmap.write import scan_picture
+
+    path = folder / f"{lesion_map.patient}_{visit.key}_bone_scan.png"
+    views = {series.name: pixels(series) for series in visit.series if series.projection}
+    scan_picture(visit, lesion_map, views, path, overwrite=overwrite)
+    say(f"bone scan: {path}")
 
 
 def _export_nifti(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:

@@ -47,9 +47,13 @@ def grow_marks(
     """
     for name in lesions:
         for extent in lesion_map.lesion(name).extents:
-            if extent.mask is None and extent.marker_lps_mm is not None:
-                for grown in _grown(extent, visit, placement, pixels):
-                    lesion_map = annotate.add_extent(lesion_map, name, grown)
+            if extent.mask is not None or extent.marker_lps_mm is None:
+                continue
+            grown = tuple(_grown(extent, visit, placement, pixels))
+            kept = tuple(one for one in lesion_map.lesion(name).extents if one != extent)
+            lesion_map = annotate.change_lesion(lesion_map, name, extents=kept)
+            for one in grown:
+                lesion_map = annotate.add_extent(lesion_map, name, one)
     return lesion_map
 
 

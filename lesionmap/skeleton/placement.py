@@ -109,6 +109,8 @@ def place(
     age_y, sex, stature_cm : optional
         Stature is inferred from the landmarks, age from stature, where not given. Sex stays unknown: the model is then
         the mean of both (bones of children do not tell it).
+    flat : bool
+        The landmarks were put on planar views: y is not used and estimated.
 
     Raises
     ------
@@ -117,7 +119,7 @@ def place(
         stature that nobody has.
     """
     _check_child(age_y, stature_cm)
-    given = _checked(landmarks)
+    given = _checked({name: (p[0], 0.0, p[2]) for name, p in landmarks.items()} if flat else landmarks)
     if flat:
         given = {name: point * [1.0, np.nan, 1.0] for name, point in given.items()}
     scale = scale_of(given, age_y, sex, stature_cm)

@@ -11,6 +11,7 @@ from lesionmap.write.files import ending, saving
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_mm
 from lesionmap.write.nifti import write_label_map, write_nifti_labels
+from lesionmap.write.overlay import scan_picture
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
 from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, modality_rows, notes
@@ -44,6 +45,7 @@ __all__ = [
     "report_sr",
     "results_of",
     "saving",
+    "scan_picture",
     "segment_colour",
     "segmentations",
     "site_codes",
