@@ -114,6 +114,7 @@ def place_scan(
     landmarks: Mapping[str, Sequence[float]] | None = None,
     *,
     by_counts: bool = False,
+    before: Placement | None = None,
 ) -> Placement:
     """Place the skeleton on a visit's planar views: by landmarks on either of them, by their counts, or by both.
 
@@ -127,6 +128,8 @@ def place_scan(
         LPS mm in the views; ``y`` is not used.
     by_counts : bool
         Fit the rest to the counts.
+    before : Placement, optional
+        Of another visit of the patient: the counts are searched from how the child lay then.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def place_scan(
     age_y, sex, cm = visit.age_y, patient.sex, visit.stature_cm
     if by_counts or not landmarks:
         seen = {face: pixels(one) for face, one in views.items()}
-        found = place_views(seen, landmarks, age_y=age_y, sex=sex, stature_cm=cm)
+        found = place_views(seen, landmarks, age_y=age_y, sex=sex, stature_cm=cm, before=before)
     else:
         found = skeleton.place(landmarks, age_y=age_y, sex=sex, stature_cm=cm, flat=True)
     return with_coverage(found if placement is None or only_planar(visit) else replace(placement, scan=found), visit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pytest
 from skimage.io import imread
 
 from cli_case import lesionmap
-from lesionmap.phantom.files import Header, write_bone_scan
+from lesionmap.phantom.files import Header
+from lesionmap.phantom.scan_files import write_scan
 from lesionmap.store import Study
 from planar_cases import clicks, eight_of, off_mm, scan_of
 
@@ -23,13 +25,17 @@ DAY = "2012-05-04"
 SCAN = scan_of(8.0, 2)
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """Give a study with one visit: the two views of a girl of 8."""
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the two views of a girl of 8, and their truth."""
     who = Header("X1", "A^B", "F", date(2004, 5, 3), date(2012, 5, 4), 8.0, 1.28, 25.0, "planar")
-    frames = np.stack([view.array[:, :, 0].T for view in SCAN.views.values()])
-    write_bone_scan(frames, who, 1, tmp_path / "in" / "scan.dcm")
-    ran = lesionmap("import", tmp_path / "a.lesionmap", tmp_path / "in")
+    return write_scan(SCAN.case, who, tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture
+def study(tmp_path: Path, files: Path) -> Path:
+    """Give a study with one visit: that scan."""
+    ran = lesionmap("import", tmp_path / "a.lesionmap", files)
     assert ran.code == 0, ran.err
     return tmp_path / "a.lesionmap"
 
@@ -182,3 +188,14 @@ def test_points_of_a_view_need_no_depth(tmp_path: Path) -> None:
     assert (far["site"], far["confidence"]) == ("", "")
     ran = lesionmap("locate", "--landmarks", flat, "--points", points, *size, "-o", tmp_path / "o2.csv")
     assert (ran.code, "y_lps_mm of" in ran.line) == (1, True)
+
+
+def test_the_truth_of_a_phantom_scan_stands_beside_it(files: Path) -> None:
+    facts = json.loads((files / "facts.json").read_text(encoding="utf-8"))
+    assert facts["counts"] == [int(view.array.sum()) for view in SCAN.views.values()]
+    assert [one["site"] for one in facts["lesions"]] == [site for site, _ in SCAN.lesions]
+    for told, (_, (x, _, z)) in zip(facts["lesions"], SCAN.lesions, strict=True):
+        assert told["middle_lps_mm"][::2] == pytest.approx([x, z], abs=0.1)
+    assert set(facts["not_bone"]) == {"bladder", "injection"}
+    assert len(facts["landmarks"]) == 43
+    assert set(facts["plate_over_shaft"]) == set(SCAN.case.plates)

@@ -174,3 +174,15 @@ def test_a_mirrored_file_beside_one_that_is_not_is_refused() -> None:
     case = scan_of(8.0, 2)
     back = case.case.posterior
     _refused({"anterior": case.case.anterior, "posterior": _changed(back, back.array[::-1])}, "shows its mirror image")
+
+
+def test_from_another_visit_the_search_begins_with_how_the_child_lay() -> None:
+    case = scan_of(8.0, 2)
+    lain = {name: (p[0] + 35.0, 80.0, p[2] - 700.0) for name, p in case.case.landmarks().items()}  # another frame
+    before = skeleton.place(lain, age_y=7.5, sex=case.sex)
+    placed = place_views(case.views, age_y=8.0, sex=case.sex, before=before)
+    assert placed.how == "previous"
+    assert not any(mark.placed for mark in placed.landmarks)
+    alone = place_views(case.views, age_y=8.0, sex=case.sex)
+    errors = [np.median(list(off_mm(one, case).values())) for one in (placed, alone)]
+    assert errors[0] < min(10.0, errors[1] + 2.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, say, there
+from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +77,7 @@ def place(
     On a bone scan --landmarks and --auto go together: the landmarks stay, the rest is fitted to the counts. Landmarks
     not given are estimated, and so are age and stature where the visit has none.
     """
-    from lesionmap.evaluate import place_scan, with_coverage
-    from lesionmap.place import by_counts_words
-    from lesionmap.read.rows import read_landmarks
+    from lesionmap.evaluate import with_coverage
     from lesionmap.store import Study
     from lesionmap.visits import only_planar
 
@@ -86,11 +85,10 @@ def place(
         who, when = opened.patient(patient), opened.visit(patient, visit)
         before, words = opened.placement(patient, visit), ""
         ways = {"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto}
-        if (scan or only_planar(when)) and not (from_ or labels or names) and (landmarks or auto):
-            marks = read_landmarks(landmarks, flat=True) if landmarks else None
-            placement, words = place_scan(who, when, before, marks, by_counts=auto), by_counts_words(when)
+        if (scan or only_planar(when)) and not (labels or names) and (landmarks or auto or from_):
+            placement, words = _on_views(opened, who, when, landmarks, from_, by_counts=auto)
         elif scan:
-            raise typer.BadParameter("--scan goes with --landmarks, with --auto, or with both")
+            raise typer.BadParameter("--scan goes with --landmarks, --auto, both of them, or --from")
         else:
             _one_way(ways)
             placement, words = _on_slices(opened, who, when, (landmarks, labels, names), from_)
@@ -98,6 +96,24 @@ def place(
             placement = with_coverage(replace(placement, scan=kept), when)
         opened.save_placement(patient, visit, placement, reader)
     _tell((placement.scan if scan else None) or placement, words)
+
+
+def _on_views(
+    opened: "Study", who: "Patient", when: "Visit", landmarks: Path | None, from_: str | None, *, by_counts: bool
+) -> "tuple[Placement, str]":
+    """Place the skeleton on the views of a bone scan."""
+    from lesionmap.evaluate import place_scan
+    from lesionmap.place import by_counts_words
+    from lesionmap.read.rows import read_landmarks
+
+    marks = read_landmarks(landmarks, flat=True) if landmarks else None
+    other = opened.placement(who.id, from_) if from_ else None
+    if from_ and other is None:
+        raise LesionmapError(f"a skeleton placed on visit {from_} was expected, none is there; place it first")
+    before = (other.scan or other) if other else None
+    own = opened.placement(who.id, when.key)
+    placement = place_scan(who, when, own, marks, by_counts=by_counts, before=before)
+    return placement, by_counts_words(when) + (f", from {from_}" if from_ else "")
 
 
 def _on_slices(

@@ -58,6 +58,7 @@ _LEAST_ALIKE = 0.05
 _NOT_SOUGHT = ("coccyx", "C1", "C3", "C5", *(f"T{n}" for n in range(1, 12, 2)), "L1", "L3")  # their neighbours tell
 _SCALP_MM, _TOE_MM = 8.0, 18.0  # from the picture's edge of the body to the landmarks (assumed)
 _ENDS_MM = 10.0
+_AS_BEFORE_MM = 40.0  # how far a landmark lies from where it lay in another visit, standard deviation (assumed)
 _LYING = 1.06  # length of a lying body, feet pointing, over stature (assumed)
 _SIZE_SD = 0.05
 _STATURES_CM = (65.0, 205.0)
@@ -95,6 +96,7 @@ def place_views(
     age_y: float | None = None,
     sex: Literal["F", "M"] | None = None,
     stature_cm: float | None = None,
+    before: Placement | None = None,
 ) -> Placement:
     """Place the skeleton on a planar bone scan by its counts.
 
@@ -106,11 +108,13 @@ def place_views(
         Put on either view by a reader, LPS mm; ``y`` is not used. They stay where they are.
     age_y, sex, stature_cm : optional
         As for ``skeleton.place``; without age and stature the size is taken from the body's length.
+    before : Placement, optional
+        Of another visit of the child, on slices or on views: the search begins with how it lay then.
 
     Returns
     -------
     Placement
-        ``how="silhouette"``; depths are estimated, S1 of a body at rest lies at y = 0.
+        ``how="silhouette"``, with ``before`` ``"previous"``; depths are estimated, S1 of a body at rest lies at y = 0.
 
     Raises
     ------
@@ -120,6 +124,8 @@ def place_views(
     """
     seen = pictures(views)
     child, found = _begun(seen, landmarks, (age_y, sex, stature_cm))
+    if before is not None and not landmarks:
+        found = _as_before(seen, before, child)
     fixed = {n: np.array([p[0], np.nan, p[2]], dtype=np.float64) for n, p in (landmarks or {}).items()}
     placement = _placement(found, child)
     uptake, alike = uptake_of(placement), 0.0
@@ -134,7 +140,8 @@ def place_views(
         )
     _check_faces(seen, placement, uptake)
     warnings = tuple(said for name, view in views.items() if (said := check_counts(name, view.array)))
-    return replace(_told(placement, fixed), warnings=warnings)
+    how: Literal["previous", "silhouette"] = "silhouette" if before is None else "previous"
+    return replace(_told(placement, fixed), how=how, warnings=warnings)
 
 
 def _begun(
@@ -164,6 +171,22 @@ def _begun(
     with one_thread():
         found = estimate(given, Scale(cm, _SIZE_SD, cm), age_y, sex, child.stature_cm, placing_mm=_ENDS_MM)
     return child, found
+
+
+def _as_before(seen: Pictures, before: Placement, child: _Child) -> Estimate:
+    """Lay the child as in another visit, grown since, its head where the picture's begins."""
+    rows = np.flatnonzero(seen.body.sum(axis=0) > 1)
+    across, up = seen.edges
+    middle = float(np.average((across[:-1] + across[1:]) / 2, weights=seen.body.sum(axis=1)))
+    top = np.array([middle, np.nan, float(up[rows[-1] + 1]) - _SCALP_MM])
+    at = {name: np.array(point) for name, point in before.positions().items()}
+    ends = np.array([at["vertex"], at["pubis"]])
+    start = np.array([ends[:, 0].mean(), 0.0, ends[0, 2]])
+    ratio = child.cm / before.stature_cm
+    given = {name: top + ratio * (at[name] - start) for name in joints.tree().names if name in at}
+    with one_thread():
+        scale = Scale(child.cm, _SIZE_SD, child.cm)
+        return estimate(given, scale, child.age_y, child.sex, child.stature_cm, placing_mm=_AS_BEFORE_MM)
 
 
 def _placement(found: Estimate, child: _Child) -> Placement:
