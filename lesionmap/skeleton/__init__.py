@@ -20,7 +20,7 @@ from lesionmap.skeleton.coverage import coverage, imaged
 from lesionmap.skeleton.estimate import PLACING_MM
 from lesionmap.skeleton.lengths import Length, leg_lengths
 from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
-from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_points, map_site, outline
+from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_points, map_site, outline, seen_lines
 from lesionmap.skeleton.physes import PhysisState, physis_state
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
 from lesionmap.skeleton.section import cut, cut_physes
@@ -65,6 +65,7 @@ __all__ = [
     "physis_state",
     "place",
     "regions",
+    "seen_lines",
     "site",
     "site_shares",
     "sites",

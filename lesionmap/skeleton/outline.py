@@ -21,7 +21,7 @@ from lesionmap.skeleton.tubes import in_tube
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Outline", "SiteShape", "View", "bone_lines", "map_points", "map_site", "outline"]
+__all__ = ["Outline", "SiteShape", "View", "bone_lines", "map_points", "map_site", "outline", "seen_lines"]
 
 View = Literal["front", "back"]
 Sex = Literal["F", "M"]
@@ -188,6 +188,24 @@ def map_site(name: str, view: View, *, age_y: float = 10.0, sex: Sex | None = No
     middle = (posed.centres[mine] * weight[:, None]).sum(axis=0) / weight.sum()
     x, y = _picture(middle[None], view, _floor(target))[0].tolist()
     return x, y
+
+
+def seen_lines(placement: Placement) -> tuple[tuple[str, NDArray[np.float64]], ...]:
+    """Give the outlines of all sites of a placement as seen from the front or from behind, in its own place.
+
+    Returns
+    -------
+    tuple of (site, line)
+        Closed lines, shape (m, 3), LPS mm; y is 0.
+    """
+    drawing = draw(map_placement(*_DRAWN_AT))
+    points = drawing.carried(placement)
+    rings = np.split(np.column_stack([points[:, 0], np.zeros(len(points)), points[:, 1]]), drawing.starts)
+    return tuple(
+        (site, np.vstack([ring, ring[:1]]))
+        for site, own in zip(drawing.sites, drawing.rings, strict=True)
+        for ring in rings[slice(*own)]
+    )
 
 
 def bone_lines(placement: Placement) -> tuple[tuple[str, str, NDArray[np.float64]], ...]:

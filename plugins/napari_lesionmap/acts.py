@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.segment import fill_between
-from napari_lesionmap import layers, load
+from napari_lesionmap import layers, proposals
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.resolve import attribute_choices, attribute_words, earlier_rows, least_certain, site_name
 from napari_lesionmap.stage import MASKS
@@ -143,16 +143,16 @@ class Acts:
     def marker(self) -> None:
         """Mark the point under the cursor, without an outline."""
         session, lps_mm = self._session, self._under_cursor()
-        series, now = session.series, session.now
-        if series is None or now is None or session.volume is None:
+        series, there = session.series, session.there
+        if series is None or there is None or session.volume is None:
             return
-        session.add(load.marked(series, session.volume, lps_mm, now.placement))
+        session.add(proposals.marked(series, session.volume, lps_mm, there.placement))
 
     def reference(self) -> None:
         """Take a ball of muscle under the cursor as the reference of the Series that is shown."""
         session, lps_mm = self._session, self._under_cursor()
         if session.volume is not None:
-            session.set_reference(load.muscle(session.volume, lps_mm))
+            session.set_reference(proposals.muscle(session.volume, lps_mm))
             self._desk.say(f"reference set on {session.shown}; signal ratios follow")
 
     def _under_cursor(self) -> XYZ:

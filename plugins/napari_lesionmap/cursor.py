@@ -10,6 +10,7 @@ import numpy as np
 from lesionmap.visits import station_of
 from napari_lesionmap.canvas import caption
 from napari_lesionmap.layers import XYZ, lps_from_world
+from napari_lesionmap.proposals import face_of, seen_words
 from napari_lesionmap.resolve import site_name
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lesionmap.visits import Series
     from napari_lesionmap.stage import Stage
 
-__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at", "signal_at"]
+__all__ = ["NOT_IMAGED", "CursorName", "imaged_at", "name_at", "place_words", "signal_at"]
 
 NOT_IMAGED = "not imaged"
 """Said where no station of a joined series was."""
@@ -47,6 +48,15 @@ def name_at(placement: Placement, lps_mm: XYZ) -> str:
         f"{physis:.0f} mm from the physis" if physis <= _PHYSIS_MM else "",
     ]
     return "\n".join([site_name(str(found.site[0])), ", ".join(x for x in told if x)]).rstrip()
+
+
+def place_words(series: Series, placement: Placement, lps_mm: XYZ) -> str:
+    """Say in words which site is at a place of a Series; on a planar view the most probable two."""
+    from lesionmap.skeleton import locate_seen
+
+    if series.projection:
+        return seen_words(locate_seen(lps_mm, placement, face_of(series)))
+    return name_at(placement, lps_mm)
 
 
 def signal_at(volume: Volume, lps_mm: XYZ, muscle: float | None) -> str:
@@ -92,12 +102,13 @@ class CursorName:
         self._write("")
         session = self._stage.session
         self._take_muscle()
-        placement = session.now.placement if session.now is not None else None
-        if placement is None or session.volume is None or session.volume.projection:
+        placement = session.there.placement if session.there is not None else None
+        series = session.series
+        if placement is None or series is None or session.volume is None:
             return
 
         def work() -> Placement:
-            name_at(placement, placement.landmarks[0].lps_mm)
+            place_words(series, placement, placement.landmarks[0].lps_mm)
             return placement
 
         self._quietly("names", work, self._take)
@@ -133,7 +144,7 @@ class CursorName:
             return ""
         if not imaged_at(series, lps_mm):
             return NOT_IMAGED
-        name = name_at(self._ready, lps_mm) if self._ready else ""
+        name = place_words(series, self._ready, lps_mm) if self._ready else ""
         return "\n".join(words for words in (name, signal_at(volume, lps_mm, self._muscle)) if words)
 
     def _slice_changed(self) -> None:

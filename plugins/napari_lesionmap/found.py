@@ -16,7 +16,7 @@ from lesionmap.annotate import normal_hint
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from lesionmap.segment import candidates
-from napari_lesionmap.load import Proposal, bones_of
+from napari_lesionmap.proposals import Proposal, bones_of
 from napari_lesionmap.resolve import site_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lesionmap.errors import LesionmapError
 from napari_lesionmap.adjust import Adjustment
 from napari_lesionmap.layers import XYZ, lps_from_world
-from napari_lesionmap.load import propose, put_skeleton
+from napari_lesionmap.load import put_skeleton
+from napari_lesionmap.proposals import propose, propose_seen
 from napari_lesionmap.resolve import landmark_rows, landmark_words, next_landmark, normal_words, site_name
 from napari_lesionmap.stage import MASKS
 from napari_lesionmap.windows import dragged
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lesionmap.skeleton import Placement
-    from napari_lesionmap.load import Proposal
+    from napari_lesionmap.proposals import Proposal
     from napari_lesionmap.widgets.desk import Desk
 
 __all__ = ["Hand"]
@@ -158,12 +159,18 @@ class Hand:
     def mark(self, lps_mm: XYZ, track: str | None = None) -> None:
         """Mark a lesion at a place (LPS mm), on a track of earlier visits if one is named."""
         session = self._desk.session
-        series, volume, now = session.series, session.volume, session.now
-        if series is None or volume is None or now is None:
+        series, volume, there = session.series, session.volume, session.there
+        if series is None or volume is None or there is None:
             return
+
+        def work() -> Proposal:
+            if series.projection:
+                return propose_seen(there.visit, series, volume, lps_mm, there.placement)
+            return propose(series, volume, lps_mm, there.placement)
+
         self._desk.run(
             "growing the outline",
-            lambda: propose(series, volume, lps_mm, now.placement),
+            work,
             lambda proposal: self._take_proposal(proposal, track),
         )
 
@@ -177,7 +184,9 @@ class Hand:
         sex = session.work.patient.sex if session.work else None
         hint = normal_words(session.now, row, sex) if session.now is not None else ""
         words = (
-            proposal.words or f"{lesion}: {site_name(row.sites[0])}; the wheel changes its outline, Esc takes it back"
+            f"{lesion}: {proposal.words}"
+            if proposal.words
+            else f"{lesion}: {site_name(row.sites[0])}; the wheel changes its outline, Esc takes it back"
         )
         self._desk.say(f"{words}\n{hint}" if hint else words)
 
@@ -199,11 +208,11 @@ class Hand:
         now, work = session.now, session.work
         if now is None or work is None:
             return
-        name, marks = session.landmark, {**session.placed(), session.landmark: lps_mm}
+        series, name, marks = session.series, session.landmark, {**session.placed(), session.landmark: lps_mm}
 
         def place() -> Placement | str:
             try:
-                return put_skeleton(marks, work.patient, now.visit, now.placement)
+                return put_skeleton(marks, work.patient, now.visit, now.placement, series)
             except LesionmapError as error:
                 return str(error)
 
@@ -223,9 +232,9 @@ class Hand:
 
     def _next(self, done: str) -> None:
         session = self._desk.session
-        if session.now is None:
+        if session.there is None:
             return
-        following = next_landmark(landmark_rows(session.now, session.pending), session.landmark)
+        following = next_landmark(landmark_rows(session.there, session.pending), session.landmark)
         session.choose_landmark(following)
         self._desk.say(f"{done}; next: {landmark_words(following)}" if following else f"{done}; all are placed")
 

@@ -3,54 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
-from lesionmap.evaluate import patient_facts, place_visit, with_coverage
-from lesionmap.lesions import Extent, Mask
+from lesionmap.evaluate import patient_facts, place_scan, place_visit, with_coverage
+from lesionmap.visits import placement_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import LesionMap
     from lesionmap.measure import Measurement
-    from lesionmap.segment import Click
     from lesionmap.skeleton import Placement
-    from lesionmap.skeleton.placement import LabelMap
     from lesionmap.space import Volume
     from lesionmap.store import Study
     from lesionmap.store.disk import Claim
     from lesionmap.visits import Patient, Reference, Series, Visit
 
-    Points = NDArray[np.float64]
-
 __all__ = [
     "GUESSES",
     "OpenedVisit",
     "PatientWork",
-    "Proposal",
-    "bones_of",
     "carry_skeleton",
     "guess_skeleton",
     "import_images",
     "label_skeleton",
     "load_patient",
     "main_series",
-    "marked",
     "moved",
-    "muscle",
     "open_study",
     "open_visit",
     "paired_series",
-    "propose",
     "put_skeleton",
     "read_pixels",
     "remeasured",
@@ -59,7 +45,6 @@ __all__ = [
 
 GUESSES = ("previous", "silhouette")
 """Ways to place that put down no landmark: all are estimated, and followed by those that a reader puts right."""
-_MUSCLE_MM = 8.0
 _BEST_FIRST = ("STIR", "T2", "T1")
 """Sequences on which lesions are marked, the best one first."""
 
@@ -94,19 +79,6 @@ class OpenedVisit:
     volumes: Mapping[str, Volume]
     claim: Claim | None
     """The right to edit; None where the study gives none (a server)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a click proposes: sites, and what was drawn on the Series."""
-
-    sites: tuple[str, ...]
-    """The primary one first; empty where no bone is near."""
-    extent: Extent
-    words: str = ""
-    """What the reader should know, as that no mask could be grown."""
-    grown: Click | None = None
-    """Gives the mask for other tolerances; None where there is none."""
 
 
 def open_study(where: str, *, create: bool = False) -> tuple[Study, tuple[Patient, ...]]:
@@ -197,65 +169,6 @@ def read_pixels(visit: Visit, names: Sequence[str]) -> dict[str, Volume]:
     return {name: pixels(visit.series_named(name)) for name in names}
 
 
-def propose(
-    series: Series, volume: Volume, seed_lps_mm: tuple[float, float, float], placement: Placement | None
-) -> Proposal:
-    """Grow a mask from a click and name its site; a marker where no mask can be grown.
-
-    Parameters
-    ----------
-    series : Series
-        That was clicked in.
-    volume : Volume
-        Its pixels.
-    seed_lps_mm : (x, y, z)
-        The click, LPS mm.
-    placement : Placement, optional
-        Without one no site is proposed.
-    """
-    from lesionmap.segment import click
-
-    marker = marked(series, volume, seed_lps_mm, placement)
-    try:
-        bones = bones_of(placement) if placement is not None else None
-        seed = _seed(volume, seed_lps_mm)
-        grown = click(volume, seed, placement=placement, labels=bones, series=series)
-        mask = grown.mask(grown.tolerance)
-    except LesionmapError as error:
-        return replace(marker, words=f"a marker was set, no outline: {error}")
-    sites = _sites(mask.lps_mm(), volume, placement) or marker.sites
-    return Proposal(sites, Extent(series.name, mask, None, series.phase), grown=grown)
-
-
-def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None) -> Proposal:
-    """Propose a marker at a place (LPS mm), with its site; nothing is outlined."""
-    seed = _seed(volume, lps_mm)
-    return Proposal(_sites(np.array([seed]), volume, placement), Extent(series.name, None, seed, series.phase))
-
-
-def muscle(volume: Volume, lps_mm: tuple[float, float, float]) -> Mask:
-    """Give the reference region at a place (LPS mm) in muscle: a ball of 8 mm (assumed)."""
-    return Mask.ball(volume.grid, _seed(volume, lps_mm), _MUSCLE_MM)
-
-
-def _seed(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Give the place itself; on a projection, in the middle of its depth."""
-    if not volume.projection:
-        return lps_mm
-    i, j, _ = volume.grid.voxels(lps_mm).tolist()
-    x, y, z = volume.grid.lps((i, j, 0.0)).tolist()
-    return x, y, z
-
-
-def _sites(points_lps_mm: Points, volume: Volume, placement: Placement | None) -> tuple[str, ...]:
-    """Propose sites; none on a projection, which has no depth and, as a rule, no place in the patient's frame."""
-    from lesionmap.mark import proposed_sites
-
-    return (
-        () if placement is None or volume.projection else proposed_sites(points_lps_mm, placement, bones_of(placement))
-    )
-
-
 def remeasured(
     now: VisitFacts, new: LesionMap, volumes: Mapping[str, Volume], references: Sequence[Reference]
 ) -> dict[str, Sequence[Measurement]]:
@@ -288,20 +201,12 @@ def remeasured(
     }
 
 
-def bones_of(placement: Placement) -> Volume | None:
-    """Give the bone label map of a placement, None where there is none; the last one read is kept."""
-    return _bones_of(placement.labels)
-
-
-@lru_cache(maxsize=1)
-def _bones_of(told: LabelMap | None) -> Volume | None:
-    from lesionmap.place import stored_labels
-
-    return stored_labels(told)
-
-
 def put_skeleton(
-    landmarks: Mapping[str, tuple[float, float, float]], patient: Patient, visit: Visit, before: Placement | None = None
+    landmarks: Mapping[str, tuple[float, float, float]],
+    patient: Patient,
+    visit: Visit,
+    before: Placement | None = None,
+    series: Series | None = None,
 ) -> Placement:
     """Place the skeleton on landmarks (LPS mm), with what of it was imaged.
 
@@ -312,15 +217,31 @@ def put_skeleton(
     patient, visit : Patient, Visit
     before : Placement, optional
         What was there: a guess is put right by the landmarks, a label map stays.
+    series : Series, optional
+        On which they were put; on a planar view of a guess the counts tell the rest.
     """
+    if series is not None and series.projection:
+        there = placement_on(visit, before, series)
+        return place_scan(patient, visit, before, landmarks, by_counts=there is not None and there.how in GUESSES)
     if before is not None and before.how in GUESSES:
         return with_coverage(moved(before, landmarks), visit)
     placed = place_visit(patient, visit, landmarks)
-    return replace(placed, how=before.how, labels=before.labels) if before is not None and before.labels else placed
+    if before is None:
+        return placed
+    placed = with_coverage(replace(placed, scan=before.scan), visit)
+    return replace(placed, how=before.how, labels=before.labels) if before.labels else placed
 
 
-def moved(placement: Placement, landmarks: Mapping[str, tuple[float, float, float]]) -> Placement:
-    """Give a placement as it is with these landmarks, its size kept; quick, without coverage."""
+def moved(
+    placement: Placement, landmarks: Mapping[str, tuple[float, float, float]], *, flat: bool = False
+) -> Placement:
+    """Give a placement as it is with these landmarks, its size kept; quick, without coverage.
+
+    With ``flat`` they were put on a planar view and keep the depth that they have.
+    """
+    if flat:
+        deep = {mark.name: mark.lps_mm[1] for mark in placement.landmarks}
+        landmarks = {name: (x, deep.get(name, y), z) for name, (x, y, z) in landmarks.items()}
     if placement.how in GUESSES:
         from lesionmap.place import correct
 
@@ -328,20 +249,35 @@ def moved(placement: Placement, landmarks: Mapping[str, tuple[float, float, floa
     from lesionmap.skeleton import place
 
     # Age and stature stay, or the whole body would breathe with a landmark that is dragged.
-    return place(landmarks, age_y=placement.age_y, sex=placement.sex, stature_cm=placement.stature_cm)
+    size = {"age_y": placement.age_y, "stature_cm": placement.stature_cm}
+    return place(landmarks, sex=placement.sex, flat=flat, **size)
 
 
-def guess_skeleton(patient: Patient, visit: Visit) -> Placement:
-    """Place the skeleton by the outline of the body in a visit's images: a first guess."""
+def guess_skeleton(
+    patient: Patient, visit: Visit, before: Placement | None = None, series: Series | None = None
+) -> Placement:
+    """Place the skeleton by the outline of the body in a visit's images, or by the counts of the view that is shown."""
     from lesionmap.place import place_auto
 
-    return with_coverage(place_auto(visit, patient.sex)[0], visit)
+    if series is not None and series.projection:
+        return place_scan(patient, visit, before, by_counts=True)
+    placed = place_auto(visit, patient.sex)[0]
+    kept = placed.scan or (before.scan if before else None)
+    return with_coverage(replace(placed, scan=kept), visit)
 
 
-def carry_skeleton(patient: Patient, visit: Visit, earlier: VisitFacts) -> Placement:
-    """Carry the skeleton of another visit over by registration of the images; takes up to a minute."""
+def carry_skeleton(
+    patient: Patient, visit: Visit, earlier: VisitFacts, before: Placement | None = None, series: Series | None = None
+) -> Placement:
+    """Carry the skeleton of another visit over by registration of the images; takes up to a minute.
+
+    On a planar view the counts are searched from how the child lay then.
+    """
     from lesionmap.place import place_from
 
+    if series is not None and series.projection:
+        lain = earlier.placement and (earlier.placement.scan or earlier.placement)
+        return place_scan(patient, visit, before, by_counts=True, before=lain)
     return with_coverage(place_from(visit, earlier.visit, earlier.placement, patient.sex)[0], visit)
 
 

@@ -15,9 +15,10 @@ from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, LesionMap, Mask
 from lesionmap.measure import RULES
-from lesionmap.visits import Reference
+from lesionmap.visits import Reference, placement_on
 from lesionmap.write import Results, results_of
-from napari_lesionmap.load import Proposal, bones_of, remeasured
+from napari_lesionmap.load import remeasured
+from napari_lesionmap.proposals import Proposal, sites_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,12 @@ class Session:
         """The Series that is shown and marked in."""
         now = self.now
         return now.visit.series_named(self.shown) if now and self.shown else None
+
+    @property
+    def there(self) -> VisitFacts | None:
+        """The visit that is open, with its skeleton as it lies on the Series that is shown."""
+        now, series = self.now, self.series
+        return replace(now, placement=placement_on(now.visit, now.placement, series)) if now and series else now
 
     @property
     def volume(self) -> Volume | None:
@@ -218,18 +225,19 @@ class Session:
         """Mark a lesion as a click proposed it, on a track of earlier visits if one is named; the id of the lesion."""
         if not proposal.sites:
             raise LesionmapError(
-                "no bone of the skeleton is at this place (a planar view has no depth); place the skeleton first, or "
-                "name the site on the page Map and then paint here"
+                "no bone of the skeleton is at this place; place the skeleton first, or name the site on the page Map "
+                "and then paint here"
             )
         old = self.lesion_map
-        new = annotate.add_lesion(old, sites=proposal.sites[:1], extents=(proposal.extent,), track=track)
-        self.commit(new, f"mark lesion {new.lesions[-1].id}")
-        self.select(new.lesions[-1].id)
-        return new.lesions[-1].id
+        self.volumes |= {(self.key, name): volume for name, volume in proposal.volumes.items()}
+        extents = (proposal.extent, *proposal.partners)
+        return self._added(annotate.add_lesion(old, sites=proposal.sites[:1], extents=extents, track=track))
 
     def add_site(self, site: str, track: str | None = None) -> str:
         """Mark a lesion known by its site only; the id of the lesion."""
-        new = annotate.add_lesion(self.lesion_map, sites=(site,), track=track)
+        return self._added(annotate.add_lesion(self.lesion_map, sites=(site,), track=track))
+
+    def _added(self, new: LesionMap) -> str:
         self.commit(new, f"mark lesion {new.lesions[-1].id}")
         self.select(new.lesions[-1].id)
         return new.lesions[-1].id
@@ -249,10 +257,7 @@ class Session:
 
     def add_painted(self, series: Series, mask: Mask) -> str:
         """Mark a lesion that was painted; the site that holds most of it is proposed."""
-        from lesionmap.mark import proposed_sites
-
-        placement = self._open().placement
-        sites = proposed_sites(mask.lps_mm(), placement, bones_of(placement)) if placement is not None else ()
+        sites = sites_of(mask.lps_mm(), series, self.there.placement if self.there else None)
         return self.add(Proposal(sites, Extent(series.name, mask, None, series.phase)))
 
     def remove(self, lesion_id: str) -> None:
@@ -317,8 +322,8 @@ class Session:
     def _take(self, new: LesionMap) -> None:
         """Take a lesion map, measuring anew only those lesions that are others."""
         now = self._open()
-        volumes = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
-        measured = remeasured(now, new, volumes, self._references())
+        mine = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
+        measured = remeasured(now, new, mine, self._references())
         self._replace(replace(now, lesion_map=new, measurements=measured))
         if self.selected not in measured:
             self.select("")
@@ -370,9 +375,8 @@ class Session:
     # ---- the skeleton ----------------------------------------------------------------------------------------------
 
     def placed(self) -> dict[str, tuple[float, float, float]]:
-        """Give the landmarks that were placed (not estimated), LPS mm."""
-        now = self._open()
-        marks = now.placement.landmarks if now.placement else ()
+        """Give the landmarks that were placed, LPS mm."""
+        marks = self.there.placement.landmarks if self.there and self.there.placement else ()
         return {mark.name: mark.lps_mm for mark in marks if mark.placed} | self.pending
 
     def take_placement(self, placement: Placement) -> None:

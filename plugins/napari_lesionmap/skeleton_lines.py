@@ -26,6 +26,8 @@ __all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cu
 LINES = "skeleton"
 LANDMARKS = "landmarks"
 _OPACITY = 0.9
+_FAINT = 0.45
+"""Of outlines that lie over one another."""
 _MIDDLE = (0.85, 0.88, 0.92, 0.22)
 _PHYSIS = (1.0, 1.0, 1.0, 0.9)
 _DOUBT = (0.60, 0.65, 0.69, 0.55)
@@ -76,10 +78,16 @@ class Cut:
     """(n, 4)"""
 
 
-def cut(placement: Placement, at: tuple[int, float]) -> Cut:
-    """Cut the skeleton with a plane of the world, its physes dashed; touches no state."""
+def cut(placement: Placement, at: tuple[int, float], *, flat: bool = False) -> Cut:
+    """Cut the skeleton with a plane of the world, its physes dashed; touches no state.
+
+    With ``flat`` the plane is a planar view: the outlines of all sites are seen on it.
+    """
     from lesionmap import skeleton
 
+    if flat:
+        seen = [(segments([line]), rgba(segment_colour(site), _FAINT)) for site, line in skeleton.seen_lines(placement)]
+        return Cut(placement, at, *_together(seen))
     axis, at_mm = at
     across = lps_from_world(np.eye(3)[axis])
     plane = (across * at_mm).tolist(), across.tolist()
@@ -118,16 +126,21 @@ class SkeletonLines:
         self._chosen = ""
         self._at: tuple[int, float] | None = None
         self._step = np.ones(3)
+        self._flat = False
         self._cuts: dict[tuple[int, float], Cut] = {}
         self._words: list[str] = []
         self._told: list[str] = []
         self.visible = True
         self.landmarks_visible = False
 
-    def show(self, placement: Placement | None, step: XYZ = (1.0, 1.0, 1.0)) -> None:
-        """Draw this placement over an image with that distance of slices (y, z, x; mm); None: take it away."""
-        if placement is not self._placement:
+    def show(self, placement: Placement | None, step: XYZ = (1.0, 1.0, 1.0), *, flat: bool = False) -> None:
+        """Draw this placement over an image with that distance of slices (y, z, x; mm); None: take it away.
+
+        With ``flat`` the image is a planar view.
+        """
+        if placement is not self._placement or flat != self._flat:
             self._cuts.clear()
+        self._flat = flat
         if not np.array_equal(step, self._step):
             self.clear()
             self._step = np.array(step)
@@ -158,18 +171,22 @@ class SkeletonLines:
         axis, at_mm = self._at
         marks = _marks(self.placement)
         points = world_from_lps(np.array([mark.lps_mm for mark in marks]))
-        away = np.abs(points[:, axis] - at_mm)
+        away = self._away(points, axis, at_mm)
         points[:, axis] = world_from_lps(lps_mm)[axis]
         gap = np.where(away <= _NEAR_MM, np.linalg.norm(points - world_from_lps(lps_mm), axis=1), np.inf)
         return marks[int(gap.argmin())].name if gap.min() <= within_mm else ""
 
+    def _away(self, points: NDArray[np.float64], axis: int, at_mm: float) -> NDArray[np.float64]:
+        """Give how far points lie off the slice, mm; a planar view shows all of its depth."""
+        return np.zeros(len(points)) if self._flat else np.abs(points[:, axis] - at_mm)
+
     def move(self, marks: dict[str, XYZ]) -> Callable[[], Cut | None]:
         """Give the work of cutting the skeleton as it is with these landmarks; its result goes to ``settle_move``."""
-        placement, at = self._placement, self._at
+        placement, at, flat = self._placement, self._at, self._flat
         if placement is None or at is None:
             return lambda: None
         self._moved = placement
-        return lambda: cut(moved(placement, marks), at)
+        return lambda: cut(moved(placement, marks, flat=flat), at, flat=flat)
 
     def settle_move(self, made: Cut | None) -> None:
         """Draw a skeleton of which a landmark is being moved; nothing is kept of it."""
@@ -188,7 +205,8 @@ class SkeletonLines:
         made = self._cuts.get(at)
         if made is None and not self.visible:
             made = Cut(placement, at, _NOTHING, _COLOURLESS)
-        return lambda: made or cut(placement, at)
+        flat = self._flat
+        return lambda: made or cut(placement, at, flat=flat)
 
     def settle(self, made: Cut | None) -> None:
         """Draw what a task has made, unless another slice or placement is shown by now."""
@@ -216,7 +234,7 @@ class SkeletonLines:
         rings = []
         for mark in _marks(self._placement):
             middle = world_from_lps(mark.lps_mm)
-            reach = mark.radius90_mm**2 - (middle[axis] - at_mm) ** 2
+            reach = mark.radius90_mm**2 - (0.0 if self._flat else (middle[axis] - at_mm) ** 2)
             told = mark.radius90_mm <= _DOUBT_MM or mark.name == self._chosen
             if not mark.placed and reach > 0 and told:
                 rings.append(_ring(lps_from_world(middle), axis, float(np.sqrt(reach))))
@@ -273,7 +291,7 @@ class SkeletonLines:
         axis, at_mm = self._at
         marks = _marks(self.placement)
         points = world_from_lps(np.array([mark.lps_mm for mark in marks]))
-        away = np.abs(points[:, axis] - at_mm)
+        away = self._away(points, axis, at_mm)
         near = away <= _NEAR_MM
         points[:, axis] = at_mm
         shown = [mark for mark, is_near in zip(marks, near, strict=True) if is_near]

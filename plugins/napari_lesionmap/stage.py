@@ -329,12 +329,11 @@ class Stage:
 
     def show_skeleton(self) -> None:
         """Draw the skeleton that is placed on the visit."""
-        now, volume = self.session.now, self.session.volume
-        if now is None or self.grid is None or volume is None or volume.projection:
-            # A planar view has no depth to cut, and as a rule no place in the patient's frame.
+        there, volume = self.session.there, self.session.volume
+        if there is None or self.grid is None or volume is None:
             self.lines.show(None)
         else:
-            self.lines.show(now.placement, layers.steps(self.grid))
+            self.lines.show(there.placement, layers.steps(self.grid), flat=volume.projection)
         self._follow()
 
     def show_bones(self, *, lines: bool, landmarks: bool) -> None:
@@ -357,8 +356,8 @@ class Stage:
 
     def jump_to_site(self, site: str) -> bool:
         """Show about where a site of the placed skeleton is; False where that is not known."""
-        now = self.session.now
-        return self._jump(site_place(now.placement, site) if now is not None and now.placement is not None else None)
+        placement = self.session.there.placement if self.session.there is not None else None
+        return self._jump(site_place(placement, site) if placement is not None else None)
 
     def jump_to_earlier(self, track: str, site: str) -> bool:
         """Show where a lesion of earlier visits is expected now; False where that is not known."""

@@ -11,7 +11,7 @@ from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from napari_lesionmap.layers import shown_grid
-from napari_lesionmap.load import bones_of
+from napari_lesionmap.proposals import bones_of
 from napari_lesionmap.resolve import site_name
 from napari_lesionmap.stage import MASKS
 

@@ -18,7 +18,7 @@ from napari_lesionmap import load
 from napari_lesionmap.found import Found
 from napari_lesionmap.found_line import CANDIDATE, FoundLine, contours, dashes
 from napari_lesionmap.layers import world_from_lps
-from napari_lesionmap.load import Proposal
+from napari_lesionmap.proposals import Proposal
 from napari_lesionmap.resolve import least_certain
 from napari_lesionmap.session import Session
 from plugin.small import EARLIER, LATER, READER, SITES, spot

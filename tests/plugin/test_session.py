@@ -15,9 +15,9 @@ from lesionmap.skeleton import place
 from lesionmap.store import Study
 from napari_lesionmap import layers, load
 from napari_lesionmap.dots import DOTS
-from napari_lesionmap.load import Proposal
 from napari_lesionmap.painted import label_of, painted
 from napari_lesionmap.prior import Prior, counterpart
+from napari_lesionmap.proposals import Proposal
 from napari_lesionmap.resolve import course_rows, earlier_rows, landmark_rows, lesion_rows, next_landmark
 from napari_lesionmap.session import Session
 from napari_lesionmap.skeleton_lines import LANDMARKS as LANDMARK_LAYER

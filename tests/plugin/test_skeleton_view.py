@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 
 from lesionmap.skeleton import anatomy, locate, site
 from lesionmap.write import segment_colour
-from napari_lesionmap import layers, load
+from napari_lesionmap import layers, load, proposals
 from napari_lesionmap.cursor import name_at
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.session import Session
@@ -156,7 +156,7 @@ def test_all_lesions_are_seen_in_3d_at_their_places(session: Session, staged: tu
     assert series is not None
     assert volume is not None
     for name in SITES[LATER]:
-        session.add(load.propose(series, volume, spot(placement, name), placement))
+        session.add(proposals.propose(series, volume, spot(placement, name), placement))
     viewer.dims.ndisplay = 3
     rings = viewer.layers[DOTS].data * np.asarray(viewer.layers[DOTS].scale)
     for name in SITES[LATER]:

@@ -15,7 +15,7 @@ from lesionmap.lesions import Extent, Mask
 from lesionmap.read import pixels, scan
 from lesionmap.space import Grid
 from napari_lesionmap.layers import AXIS_LABELS, UNITS, labels_layer, volume_of
-from napari_lesionmap.load import Proposal
+from napari_lesionmap.proposals import Proposal
 from napari_lesionmap.readers import read_layers
 from napari_lesionmap.stage import MASKS, Stage
 from plugin.small import LATER, SITES

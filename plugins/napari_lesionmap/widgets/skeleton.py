@@ -111,13 +111,19 @@ class SkeletonPage:
         now, work = session.now, session.work
         if now is None or work is None or not now.visit.series:
             return ways
-        ways.append(("Bone label map…", self._ask_labels))
+        series = session.series
+        flat = series is not None and series.projection
+        if not flat:
+            ways.append(("Bone label map…", self._ask_labels))
         ways.append(
-            ("Outline of the body, a first guess", lambda: self._put(lambda: guess_skeleton(work.patient, now.visit)))
+            (
+                "Counts of the bone scan" if flat else "Outline of the body, a first guess",
+                lambda: self._put(lambda: guess_skeleton(work.patient, now.visit, now.placement, series)),
+            )
         )
         for other in reversed(session.results.visits if session.results else ()):
             if other.visit.key != now.visit.key and other.placement is not None and other.visit.series:
-                carry = partial(carry_skeleton, work.patient, now.visit, other)
+                carry = partial(carry_skeleton, work.patient, now.visit, other, now.placement, series)
                 ways.append((f"As in {session.visit_words(other.visit.key)}", partial(self._put, carry)))
         return ways
 
@@ -132,7 +138,12 @@ class SkeletonPage:
 
         now, work = self._desk.session.now, self._desk.session.work
         if now is not None and work is not None:
-            self._put(lambda: put_skeleton(read_landmarks(Path(path)), work.patient, now.visit))
+            series = self._desk.session.series
+            flat = series is not None and series.projection
+            before = now.placement if flat else None
+            self._put(
+                lambda: put_skeleton(read_landmarks(Path(path), flat=flat), work.patient, now.visit, before, series)
+            )
         else:
             self._put(None)
 
@@ -160,7 +171,7 @@ class SkeletonPage:
             self._put(None)
         elif name not in marks:
             self._desk.say("choose a landmark that is placed, then remove it", error=True)
-        elif now.placement is not None and now.placement.how in GUESSES:
+        elif (there := session.there) and there.placement is not None and there.placement.how in GUESSES:
             self._desk.say(
                 "a landmark that puts a first guess right cannot be taken back; drag it elsewhere, or guess again",
                 error=True,
@@ -168,7 +179,7 @@ class SkeletonPage:
         else:
             del marks[name]
             session.pending.pop(name, None)
-            self._put(lambda: put_skeleton(marks, work.patient, now.visit, now.placement))
+            self._put(lambda: put_skeleton(marks, work.patient, now.visit, now.placement, session.series))
 
     def _put(self, place: Callable[[], Placement] | None) -> None:
         """Place the skeleton in a thread; None where no visit is open."""
@@ -225,7 +236,7 @@ class SkeletonPage:
 
     def _rows(self) -> tuple[LandmarkRow, ...]:
         session = self._desk.session
-        return landmark_rows(session.now, session.pending) if session.now is not None else ()
+        return landmark_rows(session.there, session.pending) if session.there is not None else ()
 
     def _chosen(self) -> str:
         item = self.table.item(self.table.currentRow(), 0) if self.table.currentRow() >= 0 else None
@@ -237,8 +248,8 @@ class SkeletonPage:
         rows = self._rows()
         cells = [(cell(x.words, key=x.name), cell(x.told, colour=colours[x.state])) for x in rows]
         fill(self.table, cells, self._desk.session.landmark)
-        now = self._desk.session.now
-        self._words.setText(_placement_words(now.placement if now else None, rows))
+        there = self._desk.session.there
+        self._words.setText(_placement_words(there.placement if there else None, rows))
 
     def _show_tool(self) -> None:
         session = self._desk.session

@@ -1,0 +1,193 @@
+"""What a click proposes: an outline or a marker, and its sites. Touches no state; run in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lesionmap.errors import LesionmapError
+from lesionmap.lesions import Extent, Mask
+from lesionmap.visits import planar_views
+from napari_lesionmap.resolve import site_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lesionmap.segment import Click, PlateEvidence
+    from lesionmap.skeleton import Placement, SeenSite
+    from lesionmap.skeleton.placement import LabelMap
+    from lesionmap.space import Volume
+    from lesionmap.visits import Series, Visit
+
+    Points = NDArray[np.float64]
+
+__all__ = [
+    "Proposal", "bones_of", "face_of", "marked", "muscle", "plate_words", "propose", "propose_seen", "seen_words",
+    "sites_of",
+]  # fmt: skip
+
+_MUSCLE_MM = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a click proposes: sites, and what was drawn on the Series."""
+
+    sites: tuple[str, ...]
+    """The primary one first; empty where no bone is near."""
+    extent: Extent
+    words: str = ""
+    """What the reader should know, as that no mask could be grown."""
+    grown: Click | None = None
+    """Gives the mask for other tolerances; None where there is none."""
+    partners: tuple[Extent, ...] = ()
+    """The same spot in the other view of a bone scan."""
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    """Pixels that were read for it, by name of the Series."""
+
+
+def propose(
+    series: Series, volume: Volume, seed_lps_mm: tuple[float, float, float], placement: Placement | None
+) -> Proposal:
+    """Grow a mask from a click and name its site; a marker where no mask can be grown.
+
+    Parameters
+    ----------
+    series : Series
+        That was clicked in.
+    volume : Volume
+        Its pixels.
+    seed_lps_mm : (x, y, z)
+        The click, LPS mm.
+    placement : Placement, optional
+        Without one no site is proposed.
+    """
+    from lesionmap.segment import click
+
+    marker = marked(series, volume, seed_lps_mm, placement)
+    try:
+        bones = bones_of(placement) if placement is not None else None
+        seed = _seed(volume, seed_lps_mm)
+        grown = click(volume, seed, placement=placement, labels=bones, series=series)
+        mask = grown.mask(grown.tolerance)
+    except LesionmapError as error:
+        return replace(marker, words=f"a marker was set, no outline: {error}")
+    sites = sites_of(mask.lps_mm(), series, placement) or marker.sites
+    return Proposal(sites, Extent(series.name, mask, None, series.phase), grown=grown)
+
+
+def propose_seen(
+    visit: Visit, series: Series, volume: Volume, seed_lps_mm: tuple[float, float, float], placement: Placement | None
+) -> Proposal:
+    """Grow the hot spot of a click on a planar view, and its partner in the other view: one lesion.
+
+    Parameters
+    ----------
+    visit : Visit
+    series : Series
+        The view that was clicked in.
+    volume : Volume
+        Its counts.
+    seed_lps_mm : (x, y, z)
+        The click, LPS mm; y is not used.
+    placement : Placement, optional
+        As it lies on the views. Without one no site is proposed.
+    """
+    from lesionmap.read import pixels
+    from lesionmap.segment import plate_evidence, sites_seen, spots_at
+
+    views = planar_views(visit, series)
+    read = {face: volume if one.name == series.name else pixels(one) for face, one in views.items()}
+    try:
+        spots = spots_at(read, seed_lps_mm)
+    except LesionmapError as error:
+        return replace(marked(series, volume, seed_lps_mm, placement), words=f"a marker was set, no outline: {error}")
+    extents = {face: Extent(views[face].name, spot.mask, None, views[face].phase) for face, spot in spots.items()}
+    main, *others = sorted(extents, key=lambda face: views[face].name != series.name)
+    seen = sites_seen(spots, placement, seed_lps_mm) if placement is not None else ()
+    evidence = plate_evidence(read, placement, seed_lps_mm) if placement is not None else None
+    words = "; ".join(filter(None, (seen_words(seen), "" if others else "not seen in the other view")))
+    return Proposal(
+        tuple(one.site for one in seen[:1]),
+        extents[main],
+        "\n".join(filter(None, (words, plate_words(evidence) if evidence else ""))),
+        partners=tuple(extents[face] for face in others),
+        volumes={views[face].name: one for face, one in read.items()},
+    )
+
+
+def face_of(series: Series) -> Literal["anterior", "posterior"]:
+    """Say from where a planar view is seen."""
+    return "posterior" if series.plane == "posterior" else "anterior"
+
+
+def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None) -> Proposal:
+    """Propose a marker at a place (LPS mm), with its site; nothing is outlined."""
+    seed = _seed(volume, lps_mm)
+    return Proposal(sites_of(np.array([seed]), series, placement), Extent(series.name, None, seed, series.phase))
+
+
+def muscle(volume: Volume, lps_mm: tuple[float, float, float]) -> Mask:
+    """Give the reference region at a place (LPS mm) in muscle: a ball of 8 mm (assumed)."""
+    return Mask.ball(volume.grid, _seed(volume, lps_mm), _MUSCLE_MM)
+
+
+def _seed(volume: Volume, lps_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Give the place itself; on a projection, in the middle of its depth."""
+    if not volume.projection:
+        return lps_mm
+    i, j, _ = volume.grid.voxels(lps_mm).tolist()
+    x, y, z = volume.grid.lps((i, j, 0.0)).tolist()
+    return x, y, z
+
+
+def sites_of(points_lps_mm: Points, series: Series, placement: Placement | None) -> tuple[str, ...]:
+    """Propose the sites of what was drawn on a Series; on a planar view the most probable one."""
+    from lesionmap.mark import proposed_sites
+    from lesionmap.skeleton import locate_seen
+
+    if placement is None:
+        return ()
+    if series.projection:
+        seen = locate_seen(points_lps_mm.mean(axis=0), placement, face_of(series))
+        return tuple(one.site for one in seen[:1])
+    return proposed_sites(points_lps_mm, placement, bones_of(placement))
+
+
+def bones_of(placement: Placement) -> Volume | None:
+    """Give the bone label map of a placement, None where there is none; the last one read is kept."""
+    return _bones_of(placement.labels)
+
+
+@lru_cache(maxsize=1)
+def _bones_of(told: LabelMap | None) -> Volume | None:
+    from lesionmap.place import stored_labels
+
+    return stored_labels(told)
+
+
+def seen_words(seen: Sequence[SeenSite]) -> str:
+    """Say which sites a place on a planar view may be.
+
+    Examples
+    --------
+    ``left distal tibial metaphysis (0.71), or left distal fibular metaphysis (0.18)``
+    """
+    return ", or ".join(f"{site_name(one.site)} ({one.confidence:.2f})" for one in seen[:2])
+
+
+def plate_words(found: PlateEvidence) -> str:
+    """Say how a spot at an open growth plate compares with the rest of its scan."""
+    told = (
+        (found.to_mirrored, "the other side"),
+        (found.to_shaft, "its shaft"),
+        (found.to_others, "the other plates (over their shafts)"),
+    )
+    ratios = ", ".join(f"{value:.1f} x {what}" for value, what in told if value is not None)
+    as_usual = ": as plates of this scan are, you decide" if found.usual else ""
+    return f"at an open growth plate: {ratios}{as_usual}"

@@ -1,0 +1,114 @@
+"""A bone scan in a real window: skeleton and names on the view, a click that is one lesion in both, landmarks."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from lesionmap.evaluate import place_scan
+from lesionmap.intake import take_in
+from lesionmap.phantom.files import Header
+from lesionmap.phantom.scan_files import write_scan
+from lesionmap.read import scan
+from lesionmap.store import Study
+from napari_lesionmap.skeleton_lines import LANDMARKS, LINES
+from planar_cases import clicks, off_mm, scan_of
+from plugin.drive import Driver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.gui
+
+SCAN = scan_of(8.0, 2)
+DAY = "2012-05-04"
+VIEWS = ("bone scan anterior late", "bone scan posterior late")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a study of one visit with a bone scan, placed by its counts."""
+    folder = tmp_path_factory.mktemp("scan")
+    who = Header("X1", "A^B", "F", date(2004, 5, 3), date(2012, 5, 4), 8.0, 1.28, 25.0, "planar")
+    with Study.open(folder / "s.lesionmap", create=True) as study:
+        (visit,) = take_in(study, scan([write_scan(SCAN.case, who, folder / "in")]))
+        placed = place_scan(study.patient(visit.patient), visit, None, by_counts=True)
+        study.save_placement(visit.patient, visit.key, placed, "reader")
+    return folder / "s.lesionmap"
+
+
+@pytest.fixture
+def study_path(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path / "copy.lesionmap"))
+
+
+@pytest.fixture
+def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path, study_path: Path) -> Iterator[Driver]:
+    made = Driver(make_napari_viewer(show=True), tmp_path / "shots")
+    made.open_last(study_path)
+    yield made
+    made.leave()
+
+
+def hot(start: str) -> tuple[str, tuple[float, float, float]]:
+    """Give the site of a lesion, and a click on it."""
+    return next((site, at) for site, at in clicks(SCAN, 2) if site.startswith(start))
+
+
+def test_the_skeleton_lies_on_the_view_and_what_is_under_the_cursor_has_a_name(driver: Driver) -> None:
+    lines = driver.viewer.layers[LINES]
+    driver.wait(lambda: lines.visible and len(lines.data) > 1000, "drawing the outlines")
+    ends = np.asarray(lines.data)[:, 0] * np.asarray(lines.scale)
+    knee = SCAN.case.landmarks()["knee_left"]
+    near = np.hypot(ends[:, 2] - knee[0], ends[:, 1] - knee[2])
+    assert near.min() < 25.0
+    x, _, z = knee
+    words = driver.dock.desk.cursor.words((x, 0.0, z + 60.0)).split("\n")
+    assert words[0].startswith("Left ")
+    assert "femoral" in words[0]
+    assert words[-1].startswith("signal ")
+
+
+def test_one_click_is_one_lesion_with_an_outline_in_each_view(driver: Driver, study_path: Path) -> None:
+    site, (x, _, z) = hot("tibia")
+    driver.press("M")
+    driver.show((x, 0.0, z), 2.0)
+    driver.click_image((x, 0.0, z))
+    driver.idle()
+    with Study.open(study_path) as study:
+        (lesion,) = study.lesion_map("P001", DAY, driver.dock.desk.session.lesion_map.reader).lesions
+    assert {one.series for one in lesion.extents} == set(VIEWS)
+    for one in lesion.extents:
+        assert one.mask is not None
+        place = one.mask.lps_mm().mean(axis=0)
+        assert np.hypot(place[0] - x, place[2] - z) < 10.0
+    assert lesion.sites[0].split(".")[0] == site.split(".")[0]
+    assert lesion.sites[0].endswith(site.split(".")[-1])
+    measured = driver.dock.desk.session.now
+    assert measured is not None
+    assert [row.counts is not None for row in measured.measurements[lesion.id]] == [True, True]
+    driver.shot("scan_marked")
+
+
+def test_landmarks_are_put_on_the_view_and_stay(driver: Driver) -> None:
+    session = driver.dock.desk.session
+    x, _, z = SCAN.case.landmarks()["ankle_left"]
+    driver.page("Skeleton")
+    session.choose_landmark("ankle_left")
+    session.choose_tool("landmark")
+    driver.show((x, 0.0, z), 2.0)
+    driver.click_image((x, 0.0, z))
+    driver.idle()
+    assert session.there is not None
+    assert session.there.placement is not None
+    (mark,) = [m for m in session.there.placement.landmarks if m.placed]
+    assert mark.name == "ankle_left"
+    assert mark.lps_mm[::2] == pytest.approx([x, z], abs=3.0)
+    assert np.median(list(off_mm(session.there.placement, SCAN).values())) < 10.0
+    assert driver.viewer.layers[LANDMARKS].visible
+    assert len(driver.viewer.layers[LANDMARKS].data) >= 40  # whatever their depth
