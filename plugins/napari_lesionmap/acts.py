@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.segment import fill_between
-from napari_lesionmap import layers, proposals
+from lesionmap.visits import planar_views
+from napari_lesionmap import layers, load, proposals
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.resolve import attribute_choices, attribute_words, earlier_rows, least_certain, site_name
 from napari_lesionmap.stage import MASKS
@@ -105,10 +106,37 @@ class Acts:
         viewer.scene.camera.center = tuple(point[axis] for axis in viewer.dims.order[-3:])
 
     def planes(self) -> None:
-        """Show or hide the other planes."""
-        if self._session.volume is None or self._session.volume.projection:
-            raise LesionmapError("a projection has one plane only")
-        self._dock.views.toggle_planes()
+        """Show or hide the other planes; of a bone scan the other view."""
+        if self._session.volume is None:
+            raise LesionmapError("no image is shown; open a visit that has images")
+        if self._session.volume.projection:
+            self._other_view()
+        else:
+            self._dock.views.toggle_planes()
+
+    def _other_view(self) -> None:
+        session, views = self._session, self._dock.views
+        now, series = session.now, session.series
+        pair = planar_views(now.visit, series) if now and series else {}
+        other = next((one for one in pair.values() if one.name != session.shown), None)
+        if now is None or other is None:
+            raise LesionmapError("this scan has one view only")
+        if views.earlier is not None and (views.prior.key, views.prior.shown) == (session.key, other.name):
+            views.hide_earlier()
+            return
+        self._desk.run(
+            "reading the other view",
+            lambda: load.read_pixels(now.visit, [other.name])[other.name],
+            lambda volume: views.show_earlier(now.visit.key, other.name, volume),
+        )
+
+    def from_behind(self) -> None:
+        """Turn posterior views: as seen from behind, or with the patient's left where the anterior view has it."""
+        behind = not self._desk.stage.behind
+        for stage in (self._desk.stage, *([self._dock.views.earlier.stage] if self._dock.views.earlier else [])):
+            stage.turn(behind)
+        told = "as seen from behind" if behind else "with the patient's right on screen left, as anterior ones"
+        self._desk.say(f"posterior views are shown {told}")
 
     def earlier_visit(self) -> None:
         """Show or hide the earlier visit beside the image."""

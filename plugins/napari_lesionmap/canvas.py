@@ -9,7 +9,7 @@ from napari_lesionmap.layers import view
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-__all__ = ["caption", "hang", "hang_current", "jump"]
+__all__ = ["caption", "from_behind", "hang", "hang_current", "jump"]
 
 _POSITIONS = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 _SIZE_PT = 13
@@ -46,6 +46,15 @@ def hang(viewer: ViewerModel) -> None:
     viewer.dims.events.ndisplay.connect(rehang)
     viewer.dims.events.ndim.connect(rehang)
     rehang()
+
+
+def from_behind(viewer: ViewerModel, *, on: bool) -> None:
+    """Show a coronal view as it is seen from behind, with the patient's left on screen left, or as from the front."""
+    depth, vertical, _ = viewer.scene.camera.orientation
+    viewer.scene.camera.orientation = (depth, vertical, "left" if on else "right")
+    letters = ("L", "R") if on else ("R", "L")
+    for edge, letter in zip(("left", "right"), letters, strict=True):
+        viewer.canvas.overlays[f"lesionmap_{edge}"].text = letter
 
 
 def caption(viewer: ViewerModel, words: str, name: str = _CAPTION) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionmap.lesions import Mask
+from napari_lesionmap import layers
 from napari_lesionmap.resolve import lesion_rows
 
 if TYPE_CHECKING:
@@ -13,15 +15,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lesionmap.space import Grid
     from napari_lesionmap.session import Session
 
-__all__ = ["label_of", "mask_features", "painted"]
+__all__ = ["label_of", "mask_features", "mask_in", "painted"]
 
 
 def label_of(lesion_id: str) -> int:
     """Give the label that a lesion has in the layer of masks: its number."""
     digits = "".join(c for c in lesion_id if c.isdigit())
     return int(digits or 0)
+
+
+def mask_in(
+    data: NDArray[np.uint16],
+    label: int,
+    grid: Grid,
+    box: tuple[NDArray[np.int_], NDArray[np.int_]],
+    before: Mask | None,
+) -> Mask | None:
+    """Give the mask of a label after a stroke within a box of the layer; no more than that and the old mask is read."""
+    low, high = box
+    if before is not None:
+        first, last = layers.shown_box(before)
+        low, high = np.minimum(low, first), np.maximum(high, last)
+    low = np.maximum(low, 0)
+    part = data[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    found = np.argwhere(part == label) + low
+    return Mask.of_voxels(layers.voxels_from_shown(found, grid), grid) if len(found) else None
 
 
 def mask_features(session: Session) -> dict[str, list[Any]]:

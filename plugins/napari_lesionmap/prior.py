@@ -55,12 +55,14 @@ def counterpart(lps_mm: XYZ, here: Session, there: Session) -> XYZ | None:
     Returns
     -------
     (x, y, z) or None
-        The same place of the same bone where both visits have a skeleton; the same millimetres where neither has one;
-        None where it cannot be told.
+        The same place of the same bone where both visits have a skeleton; the same millimetres where neither has one,
+        and in the same visit (the other view of a scan); None where it cannot be told.
     """
-    now, then = here.now, there.now
+    now, then = here.there, there.there
     if now is None or then is None:
         return None
+    if now.visit.key == then.visit.key:
+        return lps_mm
     if now.placement is None or then.placement is None:
         return lps_mm if now.placement is then.placement else None
     return same_place(lps_mm, now.placement, then.placement)

@@ -176,18 +176,18 @@ def seen_words(seen: Sequence[SeenSite]) -> str:
 
     Examples
     --------
-    ``left distal tibial metaphysis (0.71), or left distal fibular metaphysis (0.18)``
+    ``Left distal tibial metaphysis (0.71)``, below it ``or left distal fibular metaphysis (0.18)``
     """
-    return ", or ".join(f"{site_name(one.site)} ({one.confidence:.2f})" for one in seen[:2])
+    told = [f"{site_name(one.site)} ({one.confidence:.2f})" for one in seen[:2]]
+    return "\nor ".join([*told[:1], *(words[:1].lower() + words[1:] for words in told[1:])])
 
 
 def plate_words(found: PlateEvidence) -> str:
     """Say how a spot at an open growth plate compares with the rest of its scan."""
     told = (
-        (found.to_mirrored, "the other side"),
-        (found.to_shaft, "its shaft"),
-        (found.to_others, "the other plates (over their shafts)"),
+        (found.to_mirrored, "other side"),
+        (found.to_shaft, "shaft"),
+        (found.to_others, "other plates"),
     )
-    ratios = ", ".join(f"{value:.1f} x {what}" for value, what in told if value is not None)
-    as_usual = ": as plates of this scan are, you decide" if found.usual else ""
-    return f"at an open growth plate: {ratios}{as_usual}"
+    ratios = ", ".join(f"{value:.1f} × {what}" for value, what in told if value is not None)
+    return f"growth plate{', as usual here' if found.usual else ''}: {ratios}"

@@ -26,8 +26,8 @@ __all__ = ["LANDMARKS", "LINES", "Cut", "Later", "SkeletonLines", "at_once", "cu
 LINES = "skeleton"
 LANDMARKS = "landmarks"
 _OPACITY = 0.9
-_FAINT = 0.45
-"""Of outlines that lie over one another."""
+_INK, _INKED = 0.6, 0.8
+"""Of outlines on a view, which is shown dark on light: how much of the colour's light is left, and the opacity."""
 _MIDDLE = (0.85, 0.88, 0.92, 0.22)
 _PHYSIS = (1.0, 1.0, 1.0, 0.9)
 _DOUBT = (0.60, 0.65, 0.69, 0.55)
@@ -65,6 +65,11 @@ def rgba(colour: str, opacity: float = 1.0) -> tuple[float, float, float, float]
     return red, green, blue, opacity
 
 
+def _inked(site: str) -> tuple[float, float, float, float]:
+    red, green, blue, _ = rgba(segment_colour(site))
+    return red * _INK, green * _INK, blue * _INK, _INKED
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The skeleton cut by one plane."""
@@ -86,7 +91,7 @@ def cut(placement: Placement, at: tuple[int, float], *, flat: bool = False) -> C
     from lesionmap import skeleton
 
     if flat:
-        seen = [(segments([line]), rgba(segment_colour(site), _FAINT)) for site, line in skeleton.seen_lines(placement)]
+        seen = [(segments([line]), _inked(site)) for site, line in skeleton.seen_lines(placement)]
         return Cut(placement, at, *_together(seen))
     axis, at_mm = at
     across = lps_from_world(np.eye(3)[axis])

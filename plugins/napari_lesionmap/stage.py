@@ -9,11 +9,10 @@ import numpy as np
 from psygnal import Signal
 
 from lesionmap.errors import LesionmapError
-from lesionmap.lesions import Mask
 from napari_lesionmap import layers
-from napari_lesionmap.canvas import hang, jump
+from napari_lesionmap.canvas import from_behind, hang, jump
 from napari_lesionmap.dots import LesionDots, lesion_colour
-from napari_lesionmap.painted import label_of, mask_features, painted
+from napari_lesionmap.painted import label_of, mask_features, mask_in, painted
 from napari_lesionmap.places import site_place
 from napari_lesionmap.resolve import expected_place, place_of
 from napari_lesionmap.skeleton_lines import SkeletonLines, at_once
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import ArrayLike, NDArray
 
-    from lesionmap.lesions import Lesion
+    from lesionmap.lesions import Lesion, Mask
     from lesionmap.space import Grid
     from napari_lesionmap.layers import XYZ
     from napari_lesionmap.session import Session
@@ -70,6 +69,8 @@ class Stage:
         self.dots = LesionDots(viewer, session)
         self._later = later
         self._changing = False
+        self.behind = False
+        """Whether posterior views are shown as seen from behind."""
         self.image: Any = None
         """Layer of the image that is marked in; None while there is none."""
         self._shown: tuple[str, str, tuple[int, ...]] | None = None
@@ -78,26 +79,22 @@ class Stage:
         self._colours: dict[int | None, str] = {}
         self._told: dict[str, list[Any]] = {}
         hang(viewer)
-        session.visit_changed.connect(self.show_visit)
-        session.map_changed.connect(self.show_lesions)
-        session.skeleton_changed.connect(self.show_skeleton)
-        session.selection_changed.connect(self.show_selection)
-        viewer.dims.events.point.connect(self._follow)
-        viewer.dims.events.order.connect(self._follow)
-        viewer.dims.events.ndisplay.connect(self._follow)
-        viewer.scene.camera.events.zoom.connect(self.lines.follow_zoom)
+        for signal, act in self._heard():
+            signal.connect(act)
+
+    def _heard(self) -> tuple[tuple[Any, Callable[..., object]], ...]:
+        session, dims = self.session, self.viewer.dims.events
+        return (
+            *((session.visit_changed, self.show_visit), (session.map_changed, self.show_lesions)),
+            *((session.skeleton_changed, self.show_skeleton), (session.selection_changed, self.show_selection)),
+            *((signal, self._follow) for signal in (dims.point, dims.order, dims.ndisplay)),
+            (self.viewer.scene.camera.events.zoom, self.lines.follow_zoom),
+        )
 
     def close(self) -> None:
         """Let go of the viewer and the session."""
-        session = self.session
-        session.visit_changed.disconnect(self.show_visit)
-        session.map_changed.disconnect(self.show_lesions)
-        session.skeleton_changed.disconnect(self.show_skeleton)
-        session.selection_changed.disconnect(self.show_selection)
-        self.viewer.dims.events.point.disconnect(self._follow)
-        self.viewer.dims.events.order.disconnect(self._follow)
-        self.viewer.dims.events.ndisplay.disconnect(self._follow)
-        self.viewer.scene.camera.events.zoom.disconnect(self.lines.follow_zoom)
+        for signal, act in self._heard():
+            signal.disconnect(act)
 
     # ---- images ----------------------------------------------------------------------------------------------------
 
@@ -148,6 +145,13 @@ class Stage:
             viewer.dims.order = (*range(more), *(more + axis for axis in order))
             viewer.fit_to_view()
         self._shown = shown
+        self.turn(self.behind)
+
+    def turn(self, behind: bool) -> None:
+        """Show posterior views as they are seen from behind, or with the patient's left where anterior ones have it."""
+        self.behind, series = behind, self.session.series
+        if series is not None and series.projection:
+            from_behind(self.viewer, on=behind and series.plane == "posterior")
 
     def _clear(self) -> None:
         for name in self._ours:
@@ -255,7 +259,7 @@ class Stage:
         grid, series = self.grid, self.session.series
         if grid is None or series is None:
             return
-        mask = self._painted_mask(self.viewer.layers[MASKS].data, grid, label, box)
+        mask = mask_in(self.viewer.layers[MASKS].data, label, grid, box, self._drawn.get(label))
         lesion = next((x.id for x in self.session.lesion_map.lesions if label_of(x.id) == label), "")
         if lesion:
             before = self._drawn.copy()
@@ -302,18 +306,6 @@ class Stage:
         else:
             self._drawn[label] = mask
 
-    def _painted_mask(
-        self, data: NDArray[np.uint16], grid: Grid, label: int, box: tuple[NDArray[np.int_], NDArray[np.int_]]
-    ) -> Mask | None:
-        low, high = box
-        if label in self._drawn:
-            first, last = layers.shown_box(self._drawn[label])
-            low, high = np.minimum(low, first), np.maximum(high, last)
-        low = np.maximum(low, 0)
-        part = data[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-        found = np.argwhere(part == label) + low
-        return Mask.of_voxels(layers.voxels_from_shown(found, grid), grid) if len(found) else None
-
     def lesion_at(self, lps_mm: XYZ) -> str:
         """Give the lesion drawn at a place, else the dot that is near; empty: none."""
         grid = self.grid
@@ -330,10 +322,10 @@ class Stage:
     def show_skeleton(self) -> None:
         """Draw the skeleton that is placed on the visit."""
         there, volume = self.session.there, self.session.volume
-        if there is None or self.grid is None or volume is None:
+        if there is None or volume is None:
             self.lines.show(None)
         else:
-            self.lines.show(there.placement, layers.steps(self.grid), flat=volume.projection)
+            self.lines.show(there.placement, layers.steps(volume.grid), flat=volume.projection)
         self._follow()
 
     def show_bones(self, *, lines: bool, landmarks: bool) -> None:
@@ -351,19 +343,27 @@ class Stage:
 
     def jump_to(self, lesion: Lesion) -> bool:
         """Show a lesion in the middle of the view; False where its place is not known."""
-        now = self.session.now
-        return self._jump(place_of(lesion, now.measurements) if now else None)
+        here, now = self._drawn.get(label_of(lesion.id)), self.session.now
+        if here is not None:
+            return self._jump(here.lps_mm().mean(axis=0))
+        return self._jump(place_of(lesion, now.measurements) if now and not self._flat else None)
 
     def jump_to_site(self, site: str) -> bool:
         """Show about where a site of the placed skeleton is; False where that is not known."""
-        placement = self.session.there.placement if self.session.there is not None else None
-        return self._jump(site_place(placement, site) if placement is not None else None)
+        placement = self.session.there.placement if self.session.there else None
+        return self._jump(site_place(placement, site) if placement else None)
 
     def jump_to_earlier(self, track: str, site: str) -> bool:
         """Show where a lesion of earlier visits is expected now; False where that is not known."""
         session = self.session
-        expected = expected_place(session.results, session.key, track) if session.results and session.key else None
+        told = session.results and session.key and not self._flat
+        expected = expected_place(session.results, session.key, track) if session.results and told else None
         return self._jump(expected) if expected is not None else self.jump_to_site(site)
+
+    @property
+    def _flat(self) -> bool:
+        """Whether a planar view is shown: it has a frame of its own."""
+        return self.session.volume is not None and self.session.volume.projection
 
     def _jump(self, lps_mm: ArrayLike | None) -> bool:
         if lps_mm is None:

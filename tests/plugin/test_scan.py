@@ -112,3 +112,32 @@ def test_landmarks_are_put_on_the_view_and_stay(driver: Driver) -> None:
     assert np.median(list(off_mm(session.there.placement, SCAN).values())) < 10.0
     assert driver.viewer.layers[LANDMARKS].visible
     assert len(driver.viewer.layers[LANDMARKS].data) >= 40  # whatever their depth
+
+
+def test_the_other_view_lies_beside_with_the_same_place_and_its_own_outline(driver: Driver) -> None:
+    _, (x, _, z) = hot("tibia")
+    driver.press("M")
+    driver.show((x, 0.0, z), 2.0)
+    driver.click_image((x, 0.0, z))
+    driver.idle()
+    driver.press("L")
+    driver.idle()
+    beside = driver.dock.views.earlier
+    assert beside is not None
+    assert driver.dock.views.prior.shown == VIEWS[1]
+    masks = beside.viewer.layers["lesion masks"]
+    assert np.count_nonzero(masks.data) > 5
+    driver.move((x, 0.0, z))
+    driver.wait(lambda: abs(beside.viewer.scene.camera.center[-1] - x) < 3, "following the cursor")
+    assert abs(beside.viewer.scene.camera.center[-2] - z) < 3
+    overlays = beside.viewer.canvas.overlays
+    assert (overlays["lesionmap_left"].text, beside.viewer.scene.camera.orientation[2].value) == ("R", "right")
+    driver.press("Shift+L")
+    assert (overlays["lesionmap_left"].text, overlays["lesionmap_right"].text) == ("L", "R")
+    assert beside.viewer.scene.camera.orientation[2].value == "left"
+    assert driver.viewer.canvas.overlays["lesionmap_left"].text == "R"  # the anterior view stays
+    driver.viewer.fit_to_view()
+    driver.rest(0.5)
+    driver.shot("scan_beside")
+    driver.press("L")
+    assert driver.dock.views.earlier is None

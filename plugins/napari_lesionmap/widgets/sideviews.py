@@ -14,6 +14,7 @@ from napari_lesionmap import layers
 from napari_lesionmap.crosshair import Crosshair
 from napari_lesionmap.prior import Prior, counterpart
 from napari_lesionmap.stage import Stage
+from napari_lesionmap.windows import preset
 
 if TYPE_CHECKING:
     from lesionmap.space import Volume
@@ -105,7 +106,10 @@ class SideViews:
         """Show a Series of another visit, whose pixels were read."""
         if self.earlier is None:
             self.earlier = SideView(self._desk, self.prior, "")
+        self.earlier.stage.turn(self._desk.stage.behind)
         self.prior.show(self._desk.session, key, name, volume)
+        if volume.projection:
+            self.earlier.stage.show_window(preset("bone scan", volume))
         self._name_earlier()
         self._settle_dock()
         self._follow_zoom()
@@ -208,7 +212,9 @@ class SideViews:
             self._desk.viewer.dims.point = tuple(event.position[-3:])
 
     def _visit_changed(self) -> None:
-        if not self._desk.session.key or self.prior.work is not self._desk.session.work:
+        session = self._desk.session
+        same = (self.prior.key, self.prior.shown) == (session.key, session.shown)
+        if not session.key or self.prior.work is not session.work or same:
             self.hide_earlier()
         self._name_earlier()
         if not self._desk.session.key and self.planes:

@@ -308,7 +308,7 @@ class VisitsPage:
         chosen = self._views.prior.key or (earlier[-1] if earlier else others[0].key if others else "")
         self.beside.offer([(x.key, session.visit_words(x.key)) for x in others], chosen)
         self.beside_on.blockSignals(True)
-        self.beside_on.setChecked(bool(self._views.prior.key))
+        self.beside_on.setChecked(self._views.prior.key not in ("", self._desk.session.key))
         self.beside_on.blockSignals(False)
         there = next((x for x in others if x.key == chosen), None)
         series = [(x.name, x.name) for x in there.series] if there is not None else []
