@@ -149,13 +149,41 @@ def test_a_spot_in_both_views_is_one_lesion() -> None:
     assert [x.series for x in marked.lesions[0].extents] == [f"bone scan {face}" for face in spots]
 
 
+def _seen(*rows: tuple[str, float]) -> tuple[SeenSite, ...]:
+    return tuple(SeenSite(site, confidence, 0.0) for site, confidence in rows)
+
+
 def test_no_site_is_proposed_that_is_more_likely_wrong_than_right() -> None:
-    sure = (SeenSite("sternum.body.midline", 0.7, 0.0), SeenSite("vertebra_T6.body.midline", 0.3, 90.0))
+    sure = _seen(("sternum.body.midline", 0.7), ("vertebra_T6.body.midline", 0.3))
     assert likely_sites(sure, "marker 'a'") == ("sternum.body.midline",)
-    unsure = (SeenSite("clavicle.medial.left", 0.45, 0.0), SeenSite("rib_1.whole.left", 0.41, 9.0))
+    unsure = _seen(("clavicle.medial.left", 0.45), ("rib_1.whole.left", 0.41))
     with pytest.raises(
         LesionmapError, match=r"several sites: clavicle.medial.left \(0.45\), rib_1.whole.left \(0.41\)"
     ):
         likely_sites(unsure, "marker 'a'")
     with pytest.raises(LesionmapError, match="lies in no bone"):
         likely_sites((), "marker 'a'")
+
+
+@pytest.mark.parametrize(
+    ("rows", "group"),
+    [
+        ((("tibia.distal_epiphysis.left", 0.45), ("talus.whole.left", 0.4)), "ankle.left"),
+        ((("tibia.distal_epiphysis.left", 0.45), ("tibia.distal_metaphysis.left", 0.4)), "tibia.left"),
+        ((("talus.whole.left", 0.45), ("calcaneus.body.left", 0.4)), "tarsals.left"),
+        ((("clavicle.medial.left", 0.45), ("sternum.manubrium.midline", 0.4)), "sternoclavicular_joint.left"),
+    ],
+)
+def test_where_no_site_is_sure_the_smallest_group_that_is_is_proposed(
+    rows: tuple[tuple[str, float], ...], group: str
+) -> None:
+    assert likely_sites(_seen(*rows), "marker 'a'") == (group,)
+    below = [(site, confidence - 0.03) for site, confidence in rows]  # together 0.79
+    with pytest.raises(LesionmapError, match="one of several sites"):
+        likely_sites(_seen(*below), "marker 'a'")
+
+
+def test_of_two_groups_as_small_the_more_probable_is_proposed() -> None:
+    tibia = (("tibia.distal_epiphysis.left", 0.42), ("tibia.distal_metaphysis.left", 0.4))
+    assert likely_sites(_seen(*tibia), "marker 'a'") == ("tibia.left",)  # five sites, as the ankle, but one bone
+    assert likely_sites(_seen(*tibia, ("fibula.distal_epiphysis.left", 0.1)), "marker 'a'") == ("ankle.left",)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from lesionmap.segment.hot import HotSpot, hot_spot, partner
+from lesionmap.skeleton import groups
 from lesionmap.skeleton.seen import SeenSite, locate_seen
 from lesionmap.visits import planar_views
 
@@ -25,6 +26,8 @@ __all__ = ["likely_sites", "marks_seen", "sites_seen", "spots_at", "view_sites"]
 
 _LEAST = 0.5
 """A site is proposed by itself if it is more probable than all others together."""
+_LEAST_GROUP = 0.8
+"""A group says less than a site, so it must be surer (assumed; measured: docs/benchmarks.md)."""
 _TOLD = 3
 
 
@@ -119,7 +122,9 @@ def marks_seen(
 
 
 def likely_sites(seen: Sequence[SeenSite], what: str) -> tuple[str, ...]:
-    """Give the site to propose; nothing is proposed that is more likely wrong than right.
+    """Give the site to propose or, where no site is sure enough, the smallest group that holds the spot.
+
+    Nothing is proposed that is more likely wrong than right.
 
     Parameters
     ----------
@@ -128,17 +133,39 @@ def likely_sites(seen: Sequence[SeenSite], what: str) -> tuple[str, ...]:
     what : str
         What was marked, for the message.
 
+    Returns
+    -------
+    tuple of str
+        One site, or one group such as ``ankle.left``: it counts once.
+
     Raises
     ------
     LesionmapError
-        If no bone is near, or no site is more probable than all others together.
+        If no bone is near, or neither a site nor a group is probable enough.
     """
     if not seen:
         raise LesionmapError(f"{what} lies in no bone of the placed skeleton; correct the landmarks, or name its site")
-    if seen[0].confidence < _LEAST:
+    if seen[0].confidence >= _LEAST:
+        return (seen[0].site,)
+    group = _smallest_group(seen)
+    if group is None:
         told = ", ".join(f"{one.site} ({one.confidence:.2f})" for one in seen[:_TOLD])
         raise LesionmapError(f"{what} can be one of several sites: {told}; a projection does not tell, name one")
-    return (seen[0].site,)
+    return (group,)
+
+
+def _smallest_group(seen: Sequence[SeenSite]) -> str | None:
+    """Give the group of fewest sites that are probable enough together.
+
+    Of two as small it is the more probable; of two as probable, that of fewer bones: the tibia before the ankle.
+    """
+    share = {one.site: one.confidence for one in seen}
+    held: list[tuple[int, float, int, str]] = []
+    for group in groups():
+        together = sum(share.get(site, 0.0) for site in group.sites)
+        if together >= _LEAST_GROUP:
+            held.append((len(group.sites), -together, len({site.split(".")[0] for site in group.sites}), group.id))
+    return min(held)[-1] if held else None
 
 
 def view_sites(points_lps_mm: NDArray[np.float64], placement: Placement, series: Series, what: str) -> tuple[str, ...]:
