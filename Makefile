@@ -60,10 +60,9 @@ test-core: $(READY) ## tests without a screen
 	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin -m "not long" -n 2 --doctest-modules lesionmap tests \
 	  --junitxml=build/junit/core.xml
 
-test-plugin: $(READY) ## tests of the napari plugin, on a virtual screen
+test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side by side
 	@.ci/system-packages screen
-	@config=$$(mktemp -d) && trap 'rm -rf "$$config"' EXIT && NAPARI_CONFIG="$$config/settings.yaml" \
-	  $(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m "not long" tests/plugin --junitxml=build/junit/plugin.xml
+	@.ci/plugin-tests $(PYTEST)
 
 test-long: $(READY) ## the long runs
 	@.ci/system-packages screen

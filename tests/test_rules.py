@@ -282,7 +282,7 @@ def test_lock_pins_everything_by_hash_and_names_no_address() -> None:
 
 
 def test_no_file_names_a_package_index() -> None:
-    for name in ("Makefile", ".ci/run", ".ci/system-packages", "pyproject.toml", "README.md"):
+    for name in ("Makefile", ".ci/run", ".ci/plugin-tests", ".ci/system-packages", "pyproject.toml", "README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not re.search(r"--index|index-url|pypi\.org/simple", text), name
 
