@@ -13,6 +13,7 @@ from lesionmap.errors import LesionmapError
 if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
     from lesionmap.read import ReadReport
+    from lesionmap.read.rows import MarkRow
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
     from lesionmap.visits import Visit
@@ -61,7 +62,6 @@ def add(
     from lesionmap.evaluate import other_maps
     from lesionmap.place import stored_labels
     from lesionmap.read import pixels
-    from lesionmap.read.rows import read_markers, read_sites
     from lesionmap.store import Study
 
     if sum(bool(x) for x in (mask, markers, sites, sr)) != 1 or (grow and not markers):
@@ -78,9 +78,7 @@ def add(
         elif sr:
             new = mark.add_report(old, stored, placement, _report(sr, stored), bones)
         else:
-            rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
-            rows = tuple(replace(row, series=row.series or series or "") for row in rows)
-            new = mark.add_marks(old, stored, placement, rows, others, bones)
+            new = mark.add_marks(old, stored, placement, _rows(markers, sites, series), others, bones)
         added = {lesion.id for lesion in new.lesions} - {lesion.id for lesion in old.lesions}
         new = mark.grow_marks(new, stored, placement, added, cache(pixels)) if grow else new
         new = mark.join_lesions(new, stored, added) if join else new
@@ -88,6 +86,14 @@ def add(
             new = mark.accept_tracks(new, others)
         opened.save(old, new)
     _tell(old, new, others)
+
+
+def _rows(markers: Path | None, sites: Path | None, series: str | None) -> "tuple[MarkRow, ...]":
+    """Read markers or sites; ``series`` is meant where a row names none."""
+    from lesionmap.read.rows import read_markers, read_sites
+
+    rows = read_markers(markers) if markers else read_sites(sites) if sites else ()
+    return tuple(replace(row, series=row.series or series or "") for row in rows)
 
 
 def _masked(

@@ -36,7 +36,7 @@ _FINDINGS = (
 )
 
 KEYS: tuple[Key, ...] = (
-    Key("W", "next_window", "next window: auto, marrow, STIR, T1, bone scan", "Look"),
+    Key("W", "next_window", "next window: auto, marrow, STIR, T1, bone scan, its logarithm", "Look"),
     Key("Shift+W", "invert", "black on white, or white on black", "Look"),
     Key("X", "next_series", "next series of the visit, at the same place", "Look"),
     Key("O", "next_plane", "coronal, sagittal, axial", "Look"),

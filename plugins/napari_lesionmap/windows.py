@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "Window", "dragged", "preset", "preset_for", "show_window", "window_of"]
 
-PRESETS = ("auto", "marrow", "STIR", "T1", "bone scan")
+PRESETS = ("auto", "marrow", "STIR", "T1", "bone scan", "bone scan log")
 """In the order in which a key goes through them."""
 
-_QUANTILES = {"auto": (0.005, 0.997), "STIR": (0.05, 0.996), "T1": (0.02, 0.985), "bone scan": (0.0, 0.995)}
+_QUANTILES = {"auto": (0.005, 0.997), "STIR": (0.05, 0.996), "T1": (0.02, 0.985)}
 """Shares of the voxels that are not empty, at which the window begins and ends (chosen by eye on the samples)."""
 _MARROW = (0.02, 3.0)
 """The window of the marrow begins at this share of its voxels and ends at so many times its median."""
@@ -27,7 +27,12 @@ _SIDE = 96
 _PER_PX = 1 / 250
 """A drag over 250 pixels changes the window by its own width."""
 _NARROWEST = 1e-3
-_INVERSE = "gray_r"
+_HOT = 0.995
+"""Share of the pixels with counts that a bone scan shows not yet black: plates and bladder hide the rest else."""
+_DECADES = 100.0
+"""Between the least and the largest count that a logarithmic scale tells apart (assumed)."""
+_NAMES = {(False, False): "gray", (True, False): "gray_r", (False, True): "log gray", (True, True): "log gray_r"}
+"""Of colour maps by (inverse, log)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Window:
     gamma: float = 1.0
     inverse: bool = False
     """White is low: as bone scans are read."""
+    log: bool = False
+    """Shown by the logarithm instead of linear; a ``gamma`` of 0.5 from 0 on is the square root."""
 
 
 def preset_for(modality: str, sequence: str) -> str:
@@ -64,9 +71,12 @@ def preset(name: str, volume: Volume, placement: Placement | None = None) -> Win
         found = _marrow(volume, placement)
         if found is not None:
             return found
+    if name.startswith("bone scan"):
+        high = _between(_thinned(volume.array), 0.0, _HOT).high
+        log = name.endswith("log")
+        return Window(0.0, max(high, 1.0), 1.0 if log else 0.5, inverse=True, log=log)
     low, high = _QUANTILES.get(name, _QUANTILES["auto"])
-    window = _between(_thinned(volume.array), low, high)
-    return Window(window.low, window.high, 0.6, inverse=True) if name == "bone scan" else window
+    return _between(_thinned(volume.array), low, high)
 
 
 def _thinned(array: NDArray[Any]) -> NDArray[Any]:
@@ -102,12 +112,12 @@ def dragged(window: Window, right_px: float, down_px: float) -> Window:
     Examples
     --------
     >>> dragged(Window(100.0, 300.0), 0.0, 125.0)
-    Window(low=0.0, high=200.0, gamma=1.0, inverse=False)
+    Window(low=0.0, high=200.0, gamma=1.0, inverse=False, log=False)
     """
     width, level = window.high - window.low, (window.high + window.low) / 2
     level -= down_px * _PER_PX * width
     width = max(width * (1 + right_px * _PER_PX), _NARROWEST)
-    return Window(level - width / 2, level + width / 2, window.gamma, window.inverse)
+    return replace(window, low=level - width / 2, high=level + width / 2)
 
 
 def window_of(image: Any) -> Window:
@@ -115,7 +125,8 @@ def window_of(image: Any) -> Window:
     if image is None:
         return Window(0.0, 1.0)
     low, high = image.contrast_limits
-    return Window(float(low), float(high), float(image.gamma), image.colormap.name == _INVERSE)
+    inverse, log = next((kind for kind, name in _NAMES.items() if name == image.colormap.name), (False, False))
+    return Window(float(low), float(high), float(image.gamma), inverse, log)
 
 
 def show_window(image: Any, window: Window) -> None:
@@ -123,4 +134,15 @@ def show_window(image: Any, window: Window) -> None:
     if image is not None:
         image.contrast_limits = (window.low, window.high)
         image.gamma = window.gamma
-        image.colormap = _INVERSE if window.inverse else "gray"
+        name = _NAMES[window.inverse, window.log]
+        image.colormap = _log_gray(name, inverse=window.inverse) if window.log else name
+
+
+def _log_gray(name: str, *, inverse: bool) -> Any:
+    """Give grey by the logarithm of the signal."""
+    from napari.utils import Colormap
+
+    at = np.linspace(0.0, 1.0, 257) ** 2  # closer where the logarithm is steep
+    grey = np.log1p(_DECADES * at) / np.log1p(_DECADES)
+    grey = 1 - grey if inverse else grey
+    return Colormap(np.column_stack([grey, grey, grey, np.ones_like(grey)]), name=name, controls=at)

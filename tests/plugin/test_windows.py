@@ -7,7 +7,7 @@ import pytest
 
 from lesionmap.skeleton import bone_lines, place
 from lesionmap.space import Grid, Volume
-from napari_lesionmap.windows import PRESETS, Window, dragged, preset, preset_for
+from napari_lesionmap.windows import PRESETS, Window, dragged, preset, preset_for, show_window, window_of
 from plugin.small import LANDMARKS
 
 GRID = Grid((90, 310, 24), np.array([[5.0, 0, 0, -226], [0, 0, 6.0, -62], [0, -5.0, 0, 240], [0, 0, 0, 1.0]]))
@@ -47,7 +47,24 @@ def test_a_bone_scan_is_black_on_white() -> None:
     counts = np.random.default_rng(1).poisson(9, (61, 97, 1)).astype(np.int16)
     window = preset("bone scan", Volume(counts, Grid((61, 97, 1), np.diag([2.0, 3.0, 1.0, 1.0])), projection=True))
     assert window.inverse
-    assert 0 < window.low < window.high
+    assert (window.low, window.gamma, window.log) == (0.0, 0.5, False)  # the square root of the counts
+    assert np.quantile(counts, 0.98) <= window.high <= counts.max()
+
+
+def test_a_bone_scan_is_shown_by_the_logarithm_too() -> None:
+    from napari.layers import Image
+
+    counts = np.random.default_rng(1).poisson(9, (61, 97, 1)).astype(np.int16)
+    window = preset("bone scan log", Volume(counts, Grid((61, 97, 1), np.diag([2.0, 3.0, 1.0, 1.0])), projection=True))
+    layer = Image(counts)
+    show_window(layer, window)
+    assert window_of(layer) == window
+    share = np.array([0.0, 0.01, 0.1, 0.5, 1.0])
+    shown = 1 - np.asarray(layer.colormap.map(share))[:, 0]
+    np.testing.assert_allclose(shown, np.log1p(100 * share) / np.log1p(100), atol=0.01)
+    assert layer.data is counts  # counts stay counts
+    show_window(layer, dragged(window, 40.0, 0.0))
+    assert window_of(layer).log
 
 
 @pytest.mark.parametrize("name", PRESETS)
