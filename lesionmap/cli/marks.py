@@ -43,12 +43,9 @@ def add(
     series: Annotated[
         str | None, typer.Option("--series", help="The series that the mask was drawn, or the markers were put on.")
     ] = None,
-    grow: Annotated[
-        bool, typer.Option("--grow", help="Each marker becomes the outline that a click there grows.")
-    ] = False,
+    grow: Annotated[bool, typer.Option("--grow", help="Markers become outlines, as clicks there grow.")] = False,
     join: Annotated[
-        bool,
-        typer.Option("--join", help="What was marked on slices is the same lesion as a new one of its site on a scan."),
+        bool, typer.Option("--join", help="New marks on a scan belong to the lesions of their sites on slices.")
     ] = False,
     accept_tracks: Annotated[
         bool, typer.Option("--accept-tracks", help="Take the proposed lesions of other visits as the same ones.")
@@ -61,13 +58,11 @@ def add(
     from lesionmap import mark
     from lesionmap.evaluate import other_maps
     from lesionmap.place import stored_labels
-    from lesionmap.read import pixels
     from lesionmap.store import Study
 
     if sum(bool(x) for x in (mask, markers, sites, sr)) != 1 or (grow and not markers):
-        raise typer.BadParameter(
-            "exactly one of --mask, --markers, --sites and --sr is needed; --grow goes with --markers"
-        )
+        words = "exactly one of --mask, --markers, --sites and --sr is needed; --grow goes with --markers"
+        raise typer.BadParameter(words)
     with Study.open(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
@@ -80,12 +75,19 @@ def add(
         else:
             new = mark.add_marks(old, stored, placement, _rows(markers, sites, series), others, bones)
         added = {lesion.id for lesion in new.lesions} - {lesion.id for lesion in old.lesions}
-        new = mark.grow_marks(new, stored, placement, added, cache(pixels)) if grow else new
+        new = _grown(new, stored, placement, added) if grow else new
         new = mark.join_lesions(new, stored, added) if join else new
-        if accept_tracks:
-            new = mark.accept_tracks(new, others)
+        new = mark.accept_tracks(new, others) if accept_tracks else new
         opened.save(old, new)
     _tell(old, new, others)
+
+
+def _grown(lesion_map: "LesionMap", visit: "Visit", placement: "Placement | None", lesions: set[str]) -> "LesionMap":
+    """Make outlines of the markers of some lesions."""
+    from lesionmap.mark import grow_marks
+    from lesionmap.read import pixels
+
+    return grow_marks(lesion_map, visit, placement, sorted(lesions), cache(pixels))
 
 
 def _rows(markers: Path | None, sites: Path | None, series: str | None) -> "tuple[MarkRow, ...]":
