@@ -174,7 +174,7 @@ class Acts:
         series, there = session.series, session.there
         if series is None or there is None or session.volume is None:
             return
-        session.add(proposals.marked(series, session.volume, lps_mm, there.placement))
+        session.add(proposals.marked(series, session.volume, lps_mm, there.placement, there.visit))
 
     def reference(self) -> None:
         """Take a ball of muscle under the cursor as the reference of the Series that is shown."""

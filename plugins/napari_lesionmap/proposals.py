@@ -106,7 +106,8 @@ def propose_seen(
     try:
         spots = spots_at(read, seed_lps_mm)
     except LesionmapError as error:
-        return replace(marked(series, volume, seed_lps_mm, placement), words=f"a marker was set, no outline: {error}")
+        marker = marked(series, volume, seed_lps_mm, placement, visit)
+        return replace(marker, words=f"a marker was set, no outline: {error}")
     extents = {face: Extent(views[face].name, spot.mask, None, views[face].phase) for face, spot in spots.items()}
     main, *others = sorted(extents, key=lambda face: views[face].name != series.name)
     seen = sites_seen(spots, placement, seed_lps_mm) if placement is not None else ()
@@ -126,10 +127,24 @@ def face_of(series: Series) -> Literal["anterior", "posterior"]:
     return "posterior" if series.plane == "posterior" else "anterior"
 
 
-def marked(series: Series, volume: Volume, lps_mm: tuple[float, float, float], placement: Placement | None) -> Proposal:
-    """Propose a marker at a place (LPS mm), with its site; nothing is outlined."""
+def marked(
+    series: Series,
+    volume: Volume,
+    lps_mm: tuple[float, float, float],
+    placement: Placement | None,
+    visit: Visit | None = None,
+) -> Proposal:
+    """Propose a marker at a place (LPS mm), with its site; nothing is outlined.
+
+    On a planar view of a visit the other view of the scan is marked at the same place.
+    """
     seed = _seed(volume, lps_mm)
-    return Proposal(sites_of(np.array([seed]), series, placement), Extent(series.name, None, seed, series.phase))
+    pair = planar_views(visit, series).values() if visit is not None and series.projection else ()
+    others = tuple(
+        Extent(one.name, None, seed, one.phase) for one in pair if one.name != series.name and one.grid.contains(seed)
+    )
+    sites = sites_of(np.array([seed]), series, placement)
+    return Proposal(sites, Extent(series.name, None, seed, series.phase), partners=others)
 
 
 def muscle(volume: Volume, lps_mm: tuple[float, float, float]) -> Mask:

@@ -22,6 +22,7 @@ os.environ.setdefault("PSYGNAL_HIDE_LOCALS", "1")
 
 VISIT, SIZE = "2008-05-14", (1440, 900)
 _MIDDLE_Z_MM, _ZOOM = 262.0, 0.98
+_SCAN_Z_MM, _SCAN_ZOOM = 1700.0, 0.5
 PAGES = ("Visits", "Skeleton", "Lesions", "Compare", "Export", "Map")
 
 
@@ -40,6 +41,7 @@ def main(folder: Path) -> None:
     look_around(driver, lesion)
     mark(driver, lesion)
     in_depth(driver)
+    both_views(driver)
     driver.dock.close()
     viewer.close()
 
@@ -126,6 +128,25 @@ def in_depth(driver: Driver) -> None:
     driver.viewer.fit_to_view()
     driver.idle()
     driver.shot("surfaces")
+
+
+def both_views(driver: Driver) -> None:
+    """Take the picture of the bone scan, the posterior view beside as it is seen from behind."""
+    dock, session = driver.dock, driver.dock.desk.session
+    driver.viewer.dims.ndisplay = 2
+    driver.idle()
+    dock.visits.show_series("bone scan anterior late")
+    driver.wait(lambda: session.shown == "bone scan anterior late" and session.volume is not None, "the bone scan")
+    driver.idle()
+    driver.page("Lesions")
+    lesion = next(x for x in session.lesion_map.lesions if x.sites[0].startswith("tibia"))
+    driver.row(dock.lesions.table, lesion.id)
+    driver.press("L")
+    driver.idle()
+    driver.press("Shift+L")
+    driver.show((0.0, 0.0, _SCAN_Z_MM), _SCAN_ZOOM)
+    driver.idle()
+    driver.shot("scan")
 
 
 def trim(picture: Path, driver: Driver) -> None:

@@ -95,6 +95,18 @@ def test_one_click_is_one_lesion_with_an_outline_in_each_view(driver: Driver, st
     driver.shot("scan_marked")
 
 
+def test_a_marker_is_set_in_both_views(driver: Driver, study_path: Path) -> None:
+    _, (x, _, z) = hot("tibia")
+    driver.press("K", over=(x, 0.0, z))
+    with Study.open(study_path) as study:
+        (lesion,) = study.lesion_map("P001", DAY, driver.dock.desk.session.lesion_map.reader).lesions
+    assert {one.series for one in lesion.extents} == set(VIEWS)
+    for one in lesion.extents:
+        assert one.mask is None
+        assert one.marker_lps_mm is not None
+        assert np.hypot(one.marker_lps_mm[0] - x, one.marker_lps_mm[2] - z) < 3.0
+
+
 def test_landmarks_are_put_on_the_view_and_stay(driver: Driver) -> None:
     session = driver.dock.desk.session
     x, _, z = SCAN.case.landmarks()["ankle_left"]
@@ -136,7 +148,8 @@ def test_the_other_view_lies_beside_with_the_same_place_and_its_own_outline(driv
     assert (overlays["lesionmap_left"].text, overlays["lesionmap_right"].text) == ("L", "R")
     assert beside.viewer.scene.camera.orientation[2].value == "left"
     assert driver.viewer.canvas.overlays["lesionmap_left"].text == "R"  # the anterior view stays
-    driver.viewer.fit_to_view()
+    driver.press("M")
+    driver.show((x, 0.0, z + 150.0), 0.62)
     driver.rest(0.5)
     driver.shot("scan_beside")
     driver.press("L")

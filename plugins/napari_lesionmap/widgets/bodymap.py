@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["BodyMap"]
 
 _MARGIN = 14
+_FRAME = 1.3
+"""Half the frame about a dot that tells the kind of image, in radii of the dot."""
 _CAPTION = 20
 _PICKED = "#ffb000"
 
@@ -239,6 +241,12 @@ class BodyMap(QWidget):  # type: ignore[misc]  # qtpy has no types
         fill.setAlpha(0 if style.hollow else 225 if dot.counted else 110)
         painter.setBrush(fill)
         painter.drawPolygon(shape)
+        if dot.marked_on in ("scan", "both"):
+            style_of = Qt.PenStyle.DotLine if dot.marked_on == "scan" else Qt.PenStyle.SolidLine
+            painter.setPen(QPen(colour, 1.2, style_of))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            half = radius * _FRAME
+            painter.drawRect(QRectF(middle.x() - half, middle.y() - half, 2 * half, 2 * half))
         if dot.lesion and dot.lesion == self._lesion:
             painter.setPen(QPen(QColor(_PICKED), 2.0))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -279,4 +287,5 @@ class BodyMap(QWidget):  # type: ignore[misc]  # qtpy has no types
 def _dot_words(dot: MapDot) -> str:
     volume = "" if dot.volume_ml is None else f", {dot.volume_ml:.1f} ml"
     number = f"{dot.lesion}: " if dot.lesion else ""
-    return f"{number}{dot.label}: {state_style(dot.state).words}{volume}"
+    on = {"scan": ", on the bone scan alone", "both": ", on slices and bone scan"}.get(dot.marked_on, "")
+    return f"{number}{dot.label}: {state_style(dot.state).words}{volume}{on}"
