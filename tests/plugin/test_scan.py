@@ -97,6 +97,7 @@ def test_one_click_is_one_lesion_with_an_outline_in_each_view(driver: Driver, st
 
 def test_a_marker_is_set_in_both_views(driver: Driver, study_path: Path) -> None:
     _, (x, _, z) = hot("tibia")
+    driver.show((x, 0.0, z), 2.0)  # a pixel of the screen is half a millimetre then
     driver.press("K", over=(x, 0.0, z))
     with Study.open(study_path) as study:
         (lesion,) = study.lesion_map("P001", DAY, driver.dock.desk.session.lesion_map.reader).lesions
