@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Indices = NDArray[np.int_]
+    _Plate = tuple[str, str, tuple[str, str], Array, Array, float]
 
 __all__ = ["Fitted", "fitted"]
 
@@ -48,8 +49,11 @@ _ROUNDS = 3
 _DISC_STEPS = 14
 # Centre, sides and corners of each ball, as shares of its radius: a ball painted as one point is lumpy.
 _IN_BALL = np.array([[x, 0.0, z] for x in (-0.55, 0.0, 0.55) for z in (-0.55, 0.0, 0.55)])
-_KINDS = {"ischium": "pubis", "calcaneus": "hindfoot", "talus": "hindfoot", "navicular": "hindfoot", "cuboid": "hindfoot"}
-_HOTTER = {"sacroiliac": 1.4}  # within its bone (assumed)
+_KINDS = {
+    "ischium": "pubis", "calcaneus": "hindfoot", "talus": "hindfoot", "navicular": "hindfoot", "cuboid": "hindfoot",
+    "sternum": "rib.0",
+}  # fmt: skip
+_HOTTER = {"sacroiliac": 1.4, "sternum": 1.5}  # than the rest of its kind, by segment or bone (assumed)
 _LIMBS = {
     "humerus": 2, "radius": 3, "ulna": 3, "carpals": 3, "metacarpal": 3, "finger": 3, "femur": 4, "patella": 4,
     "tibia": 5, "fibula": 5, "hindfoot": 5, "cuneiform": 5, "metatarsal": 5, "toe": 5,
@@ -111,7 +115,7 @@ def fitted(view: Volume, placement: Placement, face: Face) -> Fitted:
     rows = np.flatnonzero(canvas.body.ravel())
     fixed = _matrix([*_bones(canvas, placement, face), *_soft(canvas, placement)], canvas, rows)
     plates = _plates(placement)
-    tied = _tied([one[:3] for one in plates])
+    tied = _tied([(bone, side, pair[0]) for bone, side, pair, *_ in plates])
     drawn = [_disc(canvas, at, normal, radius) for *_, at, normal, radius in plates]
     found = drawn
     counts = canvas.counts.ravel()[rows]
@@ -184,11 +188,11 @@ def _painted(canvas: _Canvas, points: Array, weights: Array) -> _Pattern:
 
 
 def _kind(site: str) -> str:
-    """Name the pattern that a site is part of: of all bones of a kind, so that one lesion does not make its own norm."""
+    """Name the pattern that a site is part of, of many bones: so no lesion makes its own norm."""
     bone, segment, _ = site.split(".")
     family, _, number = bone.partition("_")
     if bone in LONG:
-        return f"{bone}.{'shaft' if segment == 'diaphysis' else 'ends'}"
+        return f"{bone}.{segment.rpartition('_')[2]}"  # its two metaphyses are alike
     if family == "vertebra":
         return f"{family}_{number[0]}.{segment}"
     return f"rib.{(int(number) - 1) // 4}" if family == "rib" else _KINDS.get(family, family)
@@ -199,7 +203,7 @@ def _bones(canvas: _Canvas, placement: Placement, face: Face) -> list[_Pattern]:
     posed = pose(placement)
     sites, site = np.unique(site_of_ball(placement).astype(str), return_inverse=True)
     kinds, kind = np.unique([_kind(name) for name in sites], return_inverse=True)
-    hotter = np.array([_HOTTER.get(name.split(".")[1], 1.0) for name in sites])
+    hotter = np.array([max(_HOTTER.get(part, 1.0) for part in name.split(".")[:2]) for name in sites])
     depth = posed.centres[:, 1] * (1.0 if face == "anterior" else -1.0)
     seen = hotter[site] * posed.radii**3 * np.exp(-ATTENUATION_PER_MM * (depth - np.median(depth)))
     points = posed.centres[:, None] + posed.radii[:, None, None] * _IN_BALL
@@ -235,7 +239,7 @@ def _soft(canvas: _Canvas, placement: Placement) -> list[_Pattern]:
 
 
 def _region(site: str) -> int:
-    """Number the part of the body that a site lies in: head, trunk, and four parts of the limbs of each side."""
+    """Give the number of the part of the body that a site lies in: head, trunk, four parts of each side's limbs."""
     bone, _, side = site.split(".")
     family = bone.partition("_")[0]
     if family in _HEAD:
@@ -244,15 +248,15 @@ def _region(site: str) -> int:
     return 2 * limb + (side == "right") if limb else 1
 
 
-def _plates(placement: Placement) -> list[tuple[str, str, str, Array, Array, float]]:
-    """Give bone, side, segment before, point, normal and radius of the plates that are open or have just closed."""
-    if growth.open_share(placement.age_y, placement.sex) <= 0:
-        return []
+def _plates(placement: Placement) -> list[_Plate]:
+    """Give bone, side, segments, point, normal and radius of the plates that are open or have just closed."""
     younger = replace(placement, age_y=max(placement.age_y - _LATE_Y, 0.0))
+    if growth.open_share(younger.age_y, placement.sex) <= 0:
+        return []
     found = {}
     for child in (younger, placement):  # those of today last: they replace the others
         for bone, side, pair, at, normal, radius in physis_planes(child):
-            found[bone, side, pair[0]] = (bone, side, pair[0], at, normal, radius)
+            found[bone, side, pair[0]] = (bone, side, pair, at, normal, radius)
     return list(found.values())
 
 

@@ -1,8 +1,9 @@
-"""Hot spots of a planar bone scan, listed for the reader to accept or reject. A focus is no Lesion and is never counted.
+"""Hot spots of a bone scan, listed for the reader to accept or reject. A focus is no Lesion and is never counted.
 
-Whatever is hotter than the scan itself lets expect (``segment.fitted``) is looked at: a growth plate is as hot as it is,
-but as broad as a line and as hot as its like of the other side. So a lesion on both sides, or on a plate, still is one
-where it is broader than a plate, or off it. What is hot beside bones (bladder, kidneys, the injected arm) is told as such.
+Whatever is hotter than the scan itself lets expect (``segment.fitted``) is looked at. A growth plate may be as hot as
+it is, but it is as broad as a line and as hot as its like of the other side. So a lesion on both sides, or on a plate,
+still is one where it is broader than a plate, or off it. What is hot but no bone (bladder, kidneys, the injected arm)
+is told as such.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Focus", "planar_candidates"]
 
-_SPOT_MM, _AROUND_MM = 5.0, 15.0  # of what is looked at, and of what is the model's error there (standard deviations)
+_SPOT_MM, _AROUND_MM = 4.0, 15.0  # blur of what is looked at, and of the model's own error there (standard deviations)
 _CLIPPED = 0.5  # a spot tells no more of its surroundings' error than this share of what is expected
-_MODEL, _NOISE, _FLOOR = 0.15, 2.0, 0.7  # of the model, share of counts; of Poisson's law; share of the median (assumed)
+_MODEL, _NOISE, _FLOOR = (
+    0.15,
+    2.0,
+    0.7,
+)  # of the model, share of counts; of Poisson's law; share of the median (assumed)
 _SAME_MM = 12.0  # peaks so near to one another are one spot, in both views
 _PLATE_MM = 15.0
-_LEAST, _LEAST_PLATE, _LEAST_HEAD = 1.7, 1.2, 2.5  # over the expected error: anywhere, near a plate, in the head
+_LEAST, _LEAST_PLATE, _LEAST_HEAD = 2.1, 1.5, 3.1  # over the expected error: anywhere, near a plate, in the head
 _HEAD_BELOW_MM = 20.0  # the head reaches so far below the chin's height
 
 
@@ -124,7 +129,7 @@ def _peaks(view: Volume, placement: Placement, face: Face) -> list[_Peak]:
     noise = expected / (4 * np.pi * np.prod(_SPOT_MM / spacing))  # variance of smoothed counts
     error = np.sqrt(_NOISE * noise + (_MODEL * (expected + _FLOOR * fit.level)) ** 2) + 1e-9
     over = np.where(fit.body, rest / error, 0.0)
-    beside = np.maximum(np.rint(2 * 8.0 / spacing).astype(int), 1)
+    beside = np.maximum(np.rint(_SAME_MM / spacing).astype(int), 1)
     cells = np.argwhere((rest == maximum_filter(rest, beside)) & (over > min(_LEAST, _LEAST_PLATE)))
     points = view.grid.lps(np.column_stack([cells, np.zeros(len(cells))]))
     return [
