@@ -8,6 +8,7 @@ counts a pixel, as acquired.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,7 +113,7 @@ def _shaft(pixels: Pixels, site: str, view: Volume, placement: Placement) -> Pix
 
 def shaft(bone: str, side: str, view: Volume, placement: Placement) -> Pixels:
     """Give the pixels along the middle third of a long bone, shape (n, 3); none of another bone."""
-    line = _longest(placement).get((bone, side))
+    line = _longest(placement.shape_key()).get((bone, side))
     if line is None:
         return np.empty((0, 3), dtype=int)
     steps = np.array([[x, 0.0, z] for x in (-_SHAFT_MM, 0.0, _SHAFT_MM) for z in (-_SHAFT_MM, 0.0, _SHAFT_MM)])
@@ -120,8 +121,9 @@ def shaft(bone: str, side: str, view: Volume, placement: Placement) -> Pixels:
     return np.unique(np.rint(view.grid.voxels((flat[:, None] + steps).reshape(-1, 3))).astype(int), axis=0)
 
 
+@lru_cache(maxsize=8)
 def _longest(placement: Placement) -> dict[tuple[str, str], Array]:
-    """Give points along the middle third of each long bone's longest tube, LPS mm, by bone and side."""
+    """Give points along the middle third of each long bone's longest tube, LPS mm, by bone and side; remembered."""
     found: dict[tuple[str, str], tuple[float, Array]] = {}
     for tube in posed_tubes(placement):
         length = float(tube.lengths_mm()[-1])

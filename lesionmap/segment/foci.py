@@ -17,7 +17,6 @@ from lesionmap.errors import LesionmapError
 from lesionmap.segment.fitted import fitted
 from lesionmap.segment.planar import sites_seen, spots_at
 from lesionmap.segment.plates import plate_evidence
-from lesionmap.skeleton.limits import physis_planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.segment.hot import HotSpot
-    from lesionmap.segment.planar import SeenSite
     from lesionmap.segment.plates import PlateEvidence
     from lesionmap.skeleton import Placement
-    from lesionmap.skeleton.seen import Face
+    from lesionmap.skeleton.seen import Face, SeenSite
     from lesionmap.space import Volume
 
     Array = NDArray[np.float64]
@@ -44,8 +42,7 @@ _MODEL, _NOISE, _FLOOR = (
     0.7,
 )  # of the model, share of counts; of Poisson's law; share of the median (assumed)
 _SAME_MM = 12.0  # peaks so near to one another are one spot, in both views
-_PLATE_MM = 15.0
-_LEAST, _LEAST_PLATE, _LEAST_HEAD = 2.1, 1.5, 3.1  # over the expected error: anywhere, near a plate, in the head
+_LEAST, _LEAST_HEAD = 2.0, 3.1  # over the expected error; the face is broken up, and the atlas has one block for it
 _HEAD_BELOW_MM = 20.0  # the head reaches so far below the chin's height
 
 
@@ -104,13 +101,11 @@ def planar_candidates(views: Mapping[Face, Volume], placement: Placement, *, mos
 
     check_views(views)
     peaks = _merged(peak for face, view in views.items() for peak in _peaks(view, placement, face))
-    planes = np.array([at for _, _, _, at, *_ in physis_planes(placement)]).reshape(-1, 3)
-    found = []
-    for peak in peaks:
-        if peak.over > _least(peak, placement, planes):
-            focus = _focus(views, placement, peak)
-            if focus is not None:
-                found.append(focus)
+    head = placement.positions()["chin"][2] - _HEAD_BELOW_MM
+    looked = [
+        _focus(views, placement, peak) for peak in peaks if peak.over > (_LEAST_HEAD if peak.z > head else _LEAST)
+    ]
+    found = [one for one in looked if one is not None]
     bone = [one for one in found if one.not_bone is None][:most]
     return (*bone, *(one for one in found if one.not_bone is not None))
 
@@ -130,7 +125,7 @@ def _peaks(view: Volume, placement: Placement, face: Face) -> list[_Peak]:
     error = np.sqrt(_NOISE * noise + (_MODEL * (expected + _FLOOR * fit.level)) ** 2) + 1e-9
     over = np.where(fit.body, rest / error, 0.0)
     beside = np.maximum(np.rint(_SAME_MM / spacing).astype(int), 1)
-    cells = np.argwhere((rest == maximum_filter(rest, beside)) & (over > min(_LEAST, _LEAST_PLATE)))
+    cells = np.argwhere((rest == maximum_filter(rest, beside)) & (over > _LEAST))
     points = view.grid.lps(np.column_stack([cells, np.zeros(len(cells))]))
     return [
         _Peak(float(x), float(z), float(over[i, j]), float(seen[i, j] / max(expected[i, j], 1e-6)))
@@ -145,15 +140,6 @@ def _merged(peaks: Iterable[_Peak]) -> list[_Peak]:
         if all(np.hypot(peak.x - one.x, peak.z - one.z) > _SAME_MM for one in kept):
             kept.append(peak)
     return kept
-
-
-def _least(peak: _Peak, placement: Placement, planes: Array) -> float:
-    """Give how far above the expected a peak must be: less near a growth plate, whose strength is fitted."""
-    chin = placement.positions()["chin"]
-    if peak.z > chin[2] - _HEAD_BELOW_MM:
-        return _LEAST_HEAD
-    near = np.hypot(planes[:, 0] - peak.x, planes[:, 2] - peak.z) <= _PLATE_MM
-    return _LEAST_PLATE if near.any() else _LEAST
 
 
 def _focus(views: Mapping[Face, Volume], placement: Placement, peak: _Peak) -> Focus | None:
