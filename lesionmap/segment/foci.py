@@ -36,13 +36,14 @@ __all__ = ["Focus", "planar_candidates"]
 
 _SPOT_MM, _AROUND_MM = 4.0, 15.0  # blur of what is looked at, and of the model's own error there (standard deviations)
 _CLIPPED = 0.5  # a spot tells no more of its surroundings' error than this share of what is expected
+_BESIDE, _BESIDE_MM, _WAYS = 0.5, 16.0, 6
 _MODEL, _NOISE, _FLOOR = (
     0.15,
     2.0,
     0.7,
 )  # of the model, share of counts; of Poisson's law; share of the median (assumed)
 _SAME_MM = 12.0  # peaks so near to one another are one spot, in both views
-_LEAST, _LEAST_HEAD = 2.0, 3.1  # over the expected error; the face is broken up, and the atlas has one block for it
+_LEAST, _LEAST_HEAD = 1.55, 2.3  # over the expected error; the face is broken up, and the atlas has one block for it
 _HEAD_BELOW_MM = 20.0  # the head reaches so far below the chin's height
 
 
@@ -53,7 +54,7 @@ class Focus:
     spots: Mapping[Face, HotSpot]
     """In one view or in both: one lesion."""
     sites: tuple[SeenSite, ...]
-    """Sites that it may be, the most probable first; empty where no bone is near."""
+    """Sites that it may be, the most probable first; never empty unless ``not_bone`` is told."""
     score: float
     """0 to 1: how far it is above what is expected. Only the order has a meaning."""
     reason: str
@@ -120,7 +121,7 @@ def _peaks(view: Volume, placement: Placement, face: Face) -> list[_Peak]:
     clip = _CLIPPED * (expected + 1.0)
     share = gaussian_filter(fit.body.astype(np.float64), _AROUND_MM / spacing)
     around = gaussian_filter(np.clip(rest, -clip, clip) * fit.body, _AROUND_MM / spacing) / np.maximum(share, 1e-3)
-    rest = rest - around
+    rest = rest - around - _BESIDE * _beside(rest, spacing)
     noise = expected / (4 * np.pi * np.prod(_SPOT_MM / spacing))  # variance of smoothed counts
     error = np.sqrt(_NOISE * noise + (_MODEL * (expected + _FLOOR * fit.level)) ** 2) + 1e-9
     over = np.where(fit.body, rest / error, 0.0)
@@ -133,6 +134,19 @@ def _peaks(view: Volume, placement: Placement, face: Face) -> list[_Peak]:
     ]
 
 
+def _beside(rest: Array, spacing: Array) -> Array:
+    """Give the mean of the two places 16 mm to either side, in the direction in which it is most, at least 0.
+
+    A lesion is a blob; the edge of a bone that lies beside its place in the atlas is a ridge.
+    """
+    found = np.zeros_like(rest)
+    for angle in np.arange(_WAYS) * np.pi / _WAYS:
+        step = np.rint(_BESIDE_MM * np.array([np.cos(angle), np.sin(angle)]) / spacing).astype(int)
+        both = [np.roll(rest, sign * step, axis=(0, 1)) for sign in (1, -1)]  # nothing lies at the picture's edge
+        found = np.maximum(found, (both[0] + both[1]) / 2)
+    return found
+
+
 def _merged(peaks: Iterable[_Peak]) -> list[_Peak]:
     """Give one peak for each spot: the best of those near to one another, in whatever view."""
     kept: list[_Peak] = []
@@ -143,15 +157,16 @@ def _merged(peaks: Iterable[_Peak]) -> list[_Peak]:
 
 
 def _focus(views: Mapping[Face, Volume], placement: Placement, peak: _Peak) -> Focus | None:
-    """Tell what a peak is; None where a click there would find no spot."""
+    """Tell what a peak is; None where a click there would find no spot, or no bone."""
     seed = (peak.x, 0.0, peak.z)
     try:
         spots = spots_at(views, seed)
     except LesionmapError:  # nothing there is clearly hotter than what is around it
         return None
-    sites = sites_seen(spots, placement, seed)
+    sites, what = sites_seen(spots, placement, seed), _not_bone(peak, placement.positions())
+    if not sites and what is None:
+        return None
     plate = plate_evidence(views, placement, seed)
-    what = _not_bone(peak, placement.positions())
     return Focus(spots, sites, peak.over / (1.0 + peak.over), _reason(peak, plate, what), seed, plate, what)
 
 
