@@ -25,7 +25,7 @@ _ON_MM, _PLATE_MM, _NOT_BONE_MM = 12.0, 15.0, 30.0
 
 def _off(focus: Focus, points: list[tuple[float, float, float]]) -> np.ndarray:
     at = np.array(points, dtype=float).reshape(-1, 3) - np.array(focus.seed_lps_mm)
-    return np.hypot(at[:, 0], at[:, 2])
+    return np.asarray(np.hypot(at[:, 0], at[:, 2]))
 
 
 def _told(scan: Scan, foci: tuple[Focus, ...]) -> tuple[int, int, int, int]:
