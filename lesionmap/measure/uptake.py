@@ -8,6 +8,7 @@ counts a pixel, as acquired.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Pixels = NDArray[np.int_]
 
-__all__ = ["Uptake", "uptake_of"]
+__all__ = ["Uptake", "disc", "mean_counts", "shaft", "uptake_of"]
 
 _DISC_MM = 6.0  # about a plate's half breadth in the view, and what the camera blurs (assumed)
 _APART_MM = 15.0  # a plate so near to a lesion is not one of the others
@@ -63,13 +64,13 @@ def uptake_of(mask: Mask, site: str, view: Volume, placement: Placement) -> Upta
         Of the scan.
     """
     pixels = mask.voxels()
-    mean = _mean(view, pixels)
+    mean = mean_counts(view, pixels)
     if mean is None:
         return Uptake()
     middle = mask.lps_mm().mean(axis=0)
     return Uptake(
-        _over(mean, _mean(view, _mirrored(pixels, middle, site, view, placement))),
-        _over(mean, _mean(view, _shaft(pixels, site, view, placement))),
+        _over(mean, mean_counts(view, _mirrored(pixels, middle, site, view, placement))),
+        _over(mean, mean_counts(view, _shaft(pixels, site, view, placement))),
         _over(mean, _plates(view, placement, middle)),
     )
 
@@ -78,8 +79,8 @@ def _over(mean: float, other: float | None) -> float | None:
     return mean / other if other else None
 
 
-def _mean(view: Volume, pixels: Pixels) -> float | None:
-    """Give the mean counts of pixels (n, 3); None where one of them lies outside, or none is there."""
+def mean_counts(view: Volume, pixels: Pixels) -> float | None:
+    """Give the mean counts of pixels, shape (n, 3); None where one of them lies outside, or none is there."""
     if not len(pixels) or (pixels < 0).any() or (pixels >= view.grid.shape).any():
         return None
     return float(np.asarray(view.array[tuple(pixels.T)], dtype=np.float64).mean())
@@ -102,19 +103,27 @@ def _mirrored(pixels: Pixels, middle: Array, site: str, view: Volume, placement:
 def _shaft(pixels: Pixels, site: str, view: Volume, placement: Placement) -> Pixels:
     """Give the pixels along the middle third of a long bone; none of another bone, or where the lesion holds it."""
     place = known(site)
-    line = None if isinstance(place, Group) else _longest(placement).get((place.bone, place.side))
-    if line is None:
+    if isinstance(place, Group):
         return np.empty((0, 3), dtype=int)
-    steps = np.array([[x, 0.0, z] for x in (-_SHAFT_MM, 0.0, _SHAFT_MM) for z in (-_SHAFT_MM, 0.0, _SHAFT_MM)])
-    flat = line * [1.0, 0.0, 1.0] + [0.0, view.grid.lps_from_voxel[1, 3], 0.0]
-    cells = np.unique(np.rint(view.grid.voxels((flat[:, None] + steps).reshape(-1, 3))).astype(int), axis=0)
     own = set(map(tuple, pixels.tolist()))
+    cells = shaft(place.bone, place.side, view, placement)
     rest = np.array([cell for cell in cells.tolist() if tuple(cell) not in own], dtype=int).reshape(-1, 3)
     return rest if len(rest) >= _FEWEST else np.empty((0, 3), dtype=int)
 
 
+def shaft(bone: str, side: str, view: Volume, placement: Placement) -> Pixels:
+    """Give the pixels along the middle third of a long bone, shape (n, 3); none of another bone."""
+    line = _longest(placement.shape_key()).get((bone, side))
+    if line is None:
+        return np.empty((0, 3), dtype=int)
+    steps = np.array([[x, 0.0, z] for x in (-_SHAFT_MM, 0.0, _SHAFT_MM) for z in (-_SHAFT_MM, 0.0, _SHAFT_MM)])
+    flat = line * [1.0, 0.0, 1.0] + [0.0, view.grid.lps_from_voxel[1, 3], 0.0]
+    return np.unique(np.rint(view.grid.voxels((flat[:, None] + steps).reshape(-1, 3))).astype(int), axis=0)
+
+
+@lru_cache(maxsize=8)
 def _longest(placement: Placement) -> dict[tuple[str, str], Array]:
-    """Give points along the middle third of each long bone's longest tube, LPS mm, by bone and side."""
+    """Give points along the middle third of each long bone's longest tube, LPS mm, by bone and side; remembered."""
     found: dict[tuple[str, str], tuple[float, Array]] = {}
     for tube in posed_tubes(placement):
         length = float(tube.lengths_mm()[-1])
@@ -129,14 +138,14 @@ def _plates(view: Volume, placement: Placement, middle: Array) -> float | None:
         return None
     found = []
     for _, _, _, at, *_ in physis_planes(placement):
-        mean = _mean(view, _disc(view, at))
+        mean = mean_counts(view, disc(view, at))
         if mean is not None and np.hypot(at[0] - middle[0], at[2] - middle[2]) > _APART_MM:
             found.append(mean)
     return float(np.median(found)) if found else None
 
 
-def _disc(view: Volume, at: Array) -> Pixels:
-    """Give the pixels of a disc about a place of a view, its depth left out."""
+def disc(view: Volume, at: Array) -> Pixels:
+    """Give the pixels of a disc about a place of a view, shape (n, 3); depth is left out. Some may lie outside."""
     flat = [at[0], view.grid.lps_from_voxel[1, 3], at[2]]
     reach = int(np.ceil(_DISC_MM / min(view.grid.spacing_mm[:2])))
     first, second = np.mgrid[-reach : reach + 1, -reach : reach + 1]

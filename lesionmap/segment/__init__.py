@@ -2,6 +2,7 @@
 
 from lesionmap.segment.clicked import Click, click, grow
 from lesionmap.segment.fill import fill_between
+from lesionmap.segment.foci import Focus, planar_candidates
 from lesionmap.segment.hot import HotSpot, hot_spot, partner
 from lesionmap.segment.planar import likely_sites, marks_seen, sites_seen, spots_at
 from lesionmap.segment.plates import PlateEvidence, plate_evidence
@@ -10,6 +11,7 @@ from lesionmap.segment.spots import Candidate, candidates
 __all__ = [
     "Candidate",
     "Click",
+    "Focus",
     "HotSpot",
     "PlateEvidence",
     "candidates",
@@ -20,6 +22,7 @@ __all__ = [
     "likely_sites",
     "marks_seen",
     "partner",
+    "planar_candidates",
     "plate_evidence",
     "sites_seen",
     "spots_at",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionmap.measure.uptake import disc, mean_counts, shaft
 from lesionmap.skeleton import growth
 from lesionmap.skeleton.limits import physis_planes
-from lesionmap.skeleton.shape import posed_tubes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from lesionmap.space import Volume
 
     Array = NDArray[np.float64]
-    Plate = tuple[str, str, str]
 
 __all__ = ["PEAK", "PlateEvidence", "plate_evidence"]
 
 PEAK = 8.26
 """Highest mean of counts at the distal femoral plate over the shaft (334 children, girls of 11 years; domain.md, 8)."""
 _NEAR_MM = 15.0  # a spot so near to a plate in the view may be it (assumed)
-_DISC_MM = 6.0
 _EVEN = 1.35  # left over right, or over the other plates, that still is usual: 20 % between sides and noise (assumed)
 
 
@@ -50,15 +48,18 @@ class PlateEvidence:
     to_mirrored: float | None
     """Mean counts over those of the same plate of the other side."""
     to_shaft: float | None
-    """The same over the middle of the bone's shaft."""
+    """The same over the middle third of the bone's shaft."""
     to_others: float | None
     """``to_shaft`` over the median of that of all other plates."""
 
     @property
     def usual(self) -> bool:
-        """Whether nothing speaks against a normal plate: as hot as the other side, and below the highest norm."""
+        """Whether nothing speaks against a normal plate: as hot as the other side, and below the highest norm.
+
+        A heel bone has no shaft: the other side alone tells.
+        """
         even = self.to_mirrored is not None and self.to_mirrored <= _EVEN
-        return even and self.to_shaft is not None and self.to_shaft <= PEAK
+        return even and (self.to_shaft is None or self.to_shaft <= PEAK)
 
 
 def plate_evidence(views: Mapping[Face, Volume], placement: Placement, point_lps_mm: ArrayLike) -> PlateEvidence | None:
@@ -86,16 +87,13 @@ def plate_evidence(views: Mapping[Face, Volume], placement: Placement, point_lps
     key = min(away, key=lambda one: away[one], default=None)
     if key is None or away[key] > _NEAR_MM:
         return None
-    shafts = _shafts(placement)
-    ratios: dict[Plate, float] = {}
-    for one, (at, _) in plates.items():
-        if one[:2] in shafts:
-            ratios[one] = _over(_mean(views, at), _mean(views, shafts[one[:2]]))
+    shafts = {one[:2]: _shaft(views, placement, *one[:2]) for one in plates}
+    ratios = {one: _over(_mean(views, at), shafts[one[:2]]) for one, (at, _) in plates.items()}
     bone, side, before = key
     here = _mean(views, point)
     twin = plates.get((bone, "right" if side == "left" else "left", before))
     others = [value for one, value in ratios.items() if one != key and np.isfinite(value)]
-    to_shaft = _over(here, _mean(views, shafts[bone, side])) if (bone, side) in shafts else np.nan
+    to_shaft = _over(here, shafts[bone, side])
     return PlateEvidence(
         bone,
         side,
@@ -115,23 +113,15 @@ def _over(value: float, other: float) -> float:
     return value / other if other > 0 else float("nan")
 
 
-def _shafts(placement: Placement) -> dict[tuple[str, str], Array]:
-    """Give the middle of each bone's longest tube, LPS mm, by bone and side."""
-    longest: dict[tuple[str, str], tuple[float, Array]] = {}
-    for tube in posed_tubes(placement):
-        length = float(tube.lengths_mm()[-1])
-        if length > longest.get((tube.bone, tube.side), (0.0, None))[0]:
-            longest[tube.bone, tube.side] = (length, tube.at(np.array([0.5]))[0][0])
-    return {key: middle for key, (_, middle) in longest.items()}
+def _shaft(views: Mapping[Face, Volume], placement: Placement, bone: str, side: str) -> float:
+    return _both(mean_counts(view, shaft(bone, side, view, placement)) for view in views.values())
 
 
 def _mean(views: Mapping[Face, Volume], at: Array) -> float:
     """Give the mean counts a pixel in a disc: the geometric mean of the views; NaN outside of them."""
-    found = []
-    for view in views.values():
-        cell = view.grid.voxels([at[0], view.grid.lps_from_voxel[1, 3], at[2]])
-        first, second = np.ogrid[: view.grid.shape[0], : view.grid.shape[1]]
-        wide, high, _ = view.grid.spacing_mm
-        disc = np.hypot((first - cell[0]) * wide, (second - cell[1]) * high) <= _DISC_MM
-        found.append(float(view.array[:, :, 0][disc].mean()) if disc.any() else float("nan"))
-    return float(np.exp(np.mean(np.log(np.maximum(found, 1e-9)))))
+    return _both(mean_counts(view, disc(view, at)) for view in views.values())
+
+
+def _both(found: Iterable[float | None]) -> float:
+    means = [np.nan if one is None else one for one in found]
+    return float(np.exp(np.mean(np.log(np.maximum(means, 1e-9)))))
