@@ -25,21 +25,27 @@ track's states, as they are on the map, and say that they are not counted.
 from __future__ import annotations
 
 from lesionmap.compare.course import compare
+from lesionmap.compare.disease import Disease, Pattern, VisitDisease, disease_of, is_read
 from lesionmap.compare.facts import Change, Imaged, SplitMerge, State, Threshold, TrackCourse, VisitFacts
 from lesionmap.compare.modalities import MarkedOn, SiteSeen, marked_on, seen_by_site
 from lesionmap.compare.pairing import pair_series
 
 __all__ = [
     "Change",
+    "Disease",
     "Imaged",
     "MarkedOn",
+    "Pattern",
     "SiteSeen",
     "SplitMerge",
     "State",
     "Threshold",
     "TrackCourse",
+    "VisitDisease",
     "VisitFacts",
     "compare",
+    "disease_of",
+    "is_read",
     "marked_on",
     "pair_series",
     "seen_by_site",

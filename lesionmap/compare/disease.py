@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lesionmap.measure import main_measurement
+from lesionmap.skeleton import Group, Site, known, site
+from lesionmap.visits import visit_key_parts
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
     from lesionmap.compare.facts import State, TrackCourse, VisitFacts
+    from lesionmap.lesions import Lesion
     from lesionmap.measure import Count
 
-__all__ = ["Disease", "Pattern", "VisitDisease", "disease_of"]
+__all__ = ["Disease", "Pattern", "VisitDisease", "disease_of", "is_read"]
+
+_DAYS_PER_YEAR = 365.25
+_FLARE = frozenset({"new", "recurrent", "worsened"})
+_UNDECIDED = frozenset({"not_imaged", "cannot_judge", "unanswered"})
+_LIMBS = frozenset({"arm", "hand", "thigh", "leg", "foot"})
 
 Pattern = Literal["", "tibio-appendicular", "claviculo-spinal", "both"]
 
@@ -63,8 +75,107 @@ class Disease:
     """Visits with a new, recurrent or worsened track that counts (our own definition: none is agreed on)."""
 
 
-def disease_of(
-    visits: Sequence[VisitFacts], courses: Sequence[TrackCourse], counts: Mapping[str, Count]
-) -> Disease:
-    """Sum up what the comparison says of single tracks."""
-    raise NotImplementedError
+def disease_of(visits: Sequence[VisitFacts], courses: Sequence[TrackCourse], counts: Mapping[str, Count]) -> Disease:
+    """Sum up what the comparison says of single tracks.
+
+    Parameters
+    ----------
+    visits : sequence of VisitFacts
+        By date, of one patient and reader.
+    courses : sequence of TrackCourse
+        Their comparison.
+    counts : mapping of str to Count
+        Visit key to count. A track counts where one of its lesions does.
+    """
+    counted = [course for course in courses if any(change.counted for change in course.states.values())]
+    read = [facts.visit for facts in visits if is_read(facts)]
+    years = (read[-1].date - read[0].date).days / _DAYS_PER_YEAR if read else 0.0
+    changes = [change for course in counted for change in course.states.values()]
+    new = sum(change.state == "new" for change in changes)
+    last = [_last_decision(course) for course in counted]
+    fresh = {change.visit for change in changes if change.counted and change.state in _FLARE}
+    return Disease(
+        visits=tuple(_at_visit(facts, courses, counts[facts.visit.key]) for facts in visits),
+        new_per_year=new / years if years else None,
+        resolved_share=last.count("resolved") / len(last) if last else None,
+        years_to_resolve=tuple(years for course in counted for years in _resolving(course)),
+        recurred=sum(any(x.state == "recurrent" for x in course.states.values()) for course in counted),
+        flares=tuple(facts.visit.key for facts in visits if facts.visit.key in fresh),
+    )
+
+
+def is_read(facts: VisitFacts) -> bool:
+    """Say whether the reader left a mark, an answer or a signature in the visit: without one, 0 is not a count."""
+    return bool(facts.lesion_map.lesions or facts.lesion_map.answers or facts.lesion_map.signed)
+
+
+def _last_decision(course: TrackCourse) -> State:
+    return [change.state for change in course.states.values() if change.state not in _UNDECIDED][-1]
+
+
+def _resolving(course: TrackCourse) -> Iterator[float]:
+    """Give the years of each span from a first mark, or a recurrence, to *resolved*."""
+    began: date | None = None
+    for change in course.states.values():
+        day = visit_key_parts(change.visit)[0]
+        if change.lesions and began is None:
+            began = day
+        elif change.state == "resolved" and began is not None:
+            yield (day - began).days / _DAYS_PER_YEAR
+            began = None
+
+
+def _at_visit(facts: VisitFacts, courses: Sequence[TrackCourse], count: Count) -> VisitDisease:
+    lesions = [x for x in facts.lesion_map.lesions if count.of(x.id).counted]
+    volumes = [main_measurement(facts.measurements.get(x.id, ())).volume_ml for x in lesions]
+    sized = [ml for ml in volumes if ml is not None]
+    at_sites = [_members(name) for lesion in lesions for name in lesion.sites]
+    bones = {found.pop() for some in at_sites if len(found := {place.bone for place in some}) == 1}
+    key = facts.visit.key
+    return VisitDisease(
+        visit=key,
+        lesions=count.total.lesions if is_read(facts) else None,
+        volume_ml=sum(sized) if sized else None,
+        unmeasured=len(volumes) - len(sized),
+        states=dict(Counter(course.states[key].state for course in courses if key in course.states)),
+        regions=tuple(sorted(count.by_region)),
+        focality="" if not lesions else "unifocal" if count.total.bones == 1 else "multifocal",
+        symmetric=_symmetric(lesions),
+        spine=any(all(place.region == "spine" for place in some) for some in at_sites),
+        epiphysis=any(all(place.segment.endswith("epiphysis") for place in some) for some in at_sites),
+        clavicle="clavicle" in bones,
+        mandible="mandible" in bones,
+        sternum="sternum" in bones,
+        pattern=_pattern(lesions),
+        silent=sum(lesion.attributes.painful is False for lesion in lesions),
+        painful=sum(lesion.attributes.painful is True for lesion in lesions),
+        not_asked=sum(lesion.attributes.painful is None for lesion in lesions),
+    )
+
+
+def _members(name: str) -> tuple[Site, ...]:
+    place = known(name)
+    return tuple(site(member) for member in place.sites) if isinstance(place, Group) else (place,)
+
+
+def _symmetric(lesions: Sequence[Lesion]) -> tuple[str, ...]:
+    names = {name.rpartition(".") for lesion in lesions for name in lesion.sites}
+    sides: dict[str, set[str]] = {}
+    for base, _, side in names:
+        sides.setdefault(base, set()).add(side)
+    return tuple(sorted(base for base, found in sides.items() if found >= {"left", "right"}))
+
+
+def _pattern(lesions: Sequence[Lesion]) -> Pattern:
+    """Name the pattern of Andronikou 2019 in our own reading of it.
+
+    Tibio-appendicular: a tibia, and a further lesion of the limbs. Claviculo-spinal: a clavicle or the spine. The paper
+    adds *multifocal* and *paucifocal*; its limits are not known to us, so numbers take no part.
+    """
+    members = [_members(lesion.sites[0]) for lesion in lesions]
+    limbs = [some for some in members if all(place.region in _LIMBS for place in some)]
+    tibial = any(all(place.bone == "tibia" for place in some) for some in limbs) and len(limbs) > 1
+    axial = any(all(place.bone == "clavicle" or place.region == "spine" for place in some) for some in members)
+    if tibial and axial:
+        return "both"
+    return "tibio-appendicular" if tibial else "claviculo-spinal" if axial else ""

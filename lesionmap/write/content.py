@@ -7,9 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from lesionmap import __version__
+from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
-from lesionmap.write.rows import is_read, tally_words, threshold_words
+from lesionmap.write.rows import tally_words, threshold_words
 from lesionmap.write.scanned import scan_sections
 from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, figure
 from lesionmap.write.style import STATE_STYLE, state_style

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lesionmap.compare import Threshold, compare
+from lesionmap.compare import Threshold, compare, disease_of
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import RULES, count
 from lesionmap.scores import scan_figures
@@ -13,7 +13,8 @@ from lesionmap.scores import scan_figures
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lesionmap.compare import Change, TrackCourse, VisitFacts
+    from lesionmap.clinic import Observation, Treatment
+    from lesionmap.compare import Change, Disease, TrackCourse, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, CountRule
     from lesionmap.scores import ScanFigures
@@ -36,6 +37,9 @@ class Results:
     threshold: Threshold
     scans: Mapping[str, ScanFigures]
     """Visit key to the whole of its bone scan, of visits in which something is marked on one."""
+    disease: Disease
+    treatments: tuple[Treatment, ...] = ()
+    observations: tuple[Observation, ...] = ()
 
     @property
     def reader(self) -> str:
@@ -98,12 +102,14 @@ def results_of(
     ordered = tuple(sorted(visits, key=lambda facts: (facts.visit.date, facts.visit.ordinal)))
     counts = {facts.visit.key: count(facts.lesion_map, rule, facts.measurements) for facts in ordered}
     scans = {facts.visit.key: scan_figures(facts, counts[facts.visit.key]) for facts in ordered}
+    courses = compare(ordered, threshold=threshold, rule=rule)
     return Results(
         patient=patient,
         visits=ordered,
-        courses=compare(ordered, threshold=threshold, rule=rule),
+        courses=courses,
         counts=counts,
         rule=rule,
         threshold=threshold,
         scans={key: found for key, found in scans.items() if found is not None},
+        disease=disease_of(ordered, courses, counts),
     )

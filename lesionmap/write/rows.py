@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.compare import marked_on, seen_by_site
+from lesionmap.compare import is_read, marked_on, seen_by_site
 from lesionmap.measure import early_over_late, main_measurement
 from lesionmap.skeleton import Group, known, site
 from lesionmap.write.columns import COMPARISON_COLUMNS
@@ -22,7 +22,6 @@ __all__ = [
     "comparison_columns",
     "comparison_rows",
     "count_words",
-    "is_read",
     "lesion_rows",
     "modality_rows",
     "notes",
@@ -237,11 +236,6 @@ def tally_words(found: Count) -> str:
 def count_words(results: Results, facts: VisitFacts) -> str:
     """Say the count of a visit; where nothing was marked or answered, nobody knows whether it was read."""
     return tally_words(results.counts[facts.visit.key]) if is_read(facts) else "nothing marked"
-
-
-def is_read(facts: VisitFacts) -> bool:
-    """Say whether the reader left a mark, an answer or a signature in the visit: without one, 0 is not a count."""
-    return bool(facts.lesion_map.lesions or facts.lesion_map.answers or facts.lesion_map.signed)
 
 
 def _tally_words(lesions: int, bones: int, sites: int) -> str:

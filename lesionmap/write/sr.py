@@ -18,12 +18,12 @@ import numpy as np
 
 from lesionmap import __version__
 from lesionmap.annotate import new_track
+from lesionmap.compare import is_read
 from lesionmap.errors import LesionmapError
 from lesionmap.read import srterms as terms
 from lesionmap.read.regions import region_polygons
 from lesionmap.read.source import source_header
 from lesionmap.write.files import saving
-from lesionmap.write.rows import is_read
 from lesionmap.write.seg import write_segs
 from lesionmap.write.source import person_and_study
 from lesionmap.write.srgroups import Part, Told, answer_items, lesion_groups, summary

@@ -1,0 +1,94 @@
+"""The course of the disease over all lesions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lesionmap.annotate import add_lesion, change_lesion
+from lesionmap.compare import VisitFacts, compare, disease_of
+from lesionmap.lesions import Attributes
+from lesionmap.measure import count
+from visit_facts import TIBIA, replace_year, sized, visit
+
+if TYPE_CHECKING:
+    from lesionmap.compare import Disease
+
+IMAGED = "imaged"
+
+
+def disease(*visits: VisitFacts) -> Disease:
+    courses = compare(visits, imaged=lambda _facts, _site: "imaged")
+    return disease_of(visits, courses, {x.visit.key: count(x.lesion_map) for x in visits})
+
+
+def at(facts: VisitFacts, *sites: str, painful: bool | None = None) -> VisitFacts:
+    """Add a lesion at each site."""
+    lesion_map = facts.lesion_map
+    for site in sites:
+        lesion_map = add_lesion(lesion_map, sites=[site], track=f"t-{site}")
+        lesion_map = change_lesion(lesion_map, lesion_map.lesions[-1].id, attributes=Attributes(painful=painful))
+    return replace(facts, lesion_map=lesion_map)
+
+
+def test_new_resolved_and_recurrent_tracks_over_years() -> None:
+    found = disease(
+        visit(2010, "a", "b"),
+        visit(2011, "a", "c", b="resolved"),
+        visit(2012, "c", a="resolved"),
+        visit(2014, "b", "c"),
+    )
+    assert found.new_per_year == pytest.approx(1 / 4, rel=1e-3)  # c, in four years
+    assert found.resolved_share == pytest.approx(1 / 3)  # a alone: b came back
+    assert found.years_to_resolve == pytest.approx((2.0, 1.0), abs=0.01)
+    assert found.recurred == 1
+    assert found.flares == ("2011-01-02", "2014-01-02")
+    assert [x.lesions for x in found.visits] == [2, 2, 1, 2]
+    assert found.visits[1].states == {"persistent": 1, "resolved": 1, "new": 1}
+
+
+def test_a_visit_that_nobody_read_has_no_count() -> None:
+    found = disease(visit(2010), visit(2011, "a"))
+    assert [x.lesions for x in found.visits] == [None, 1]
+    assert found.new_per_year is None
+    assert found.visits[0].focality == ""
+    assert found.visits[0].volume_ml is None
+
+
+def test_what_is_gone_twice_has_two_times() -> None:
+    found = disease(visit(2010, "a"), visit(2011, a="resolved"), visit(2012, "a"), visit(2015, a="resolved"))
+    assert found.years_to_resolve == pytest.approx((1.0, 3.0), abs=0.01)
+    assert found.resolved_share == 1
+
+
+def test_volumes_of_what_has_one() -> None:
+    found = disease(sized(visit(2010, "a", "b"), 1.5, None), sized(replace_year(visit(2011, "a"), 2011), None))
+    assert (found.visits[0].volume_ml, found.visits[0].unmeasured) == (1.5, 1)
+    assert (found.visits[1].volume_ml, found.visits[1].unmeasured) == (None, 1)
+
+
+def test_patterns_pairs_and_bones() -> None:
+    legs = at(visit(2010), TIBIA, "tibia.distal_metaphysis.right", "femur.distal_epiphysis.right")
+    trunk = at(visit(2011), "clavicle.medial.left", "vertebra_T7.body.midline", "mandible.whole.midline")
+    first, second = disease(legs, trunk).visits
+    assert first.symmetric == ("tibia.distal_metaphysis",)
+    assert (first.pattern, second.pattern) == ("tibio-appendicular", "claviculo-spinal")
+    assert (first.epiphysis, first.spine, first.clavicle, first.mandible) == (True, False, False, False)
+    assert (second.epiphysis, second.spine, second.clavicle, second.mandible) == (False, True, True, True)
+    assert first.focality == second.focality == "multifocal"
+    assert disease(at(visit(2010), TIBIA)).visits[0].focality == "unifocal"
+    assert disease(at(visit(2010), TIBIA)).visits[0].pattern == ""  # one lesion is no pattern of many
+
+
+def test_a_group_that_only_may_hold_the_clavicle_says_nothing_of_it() -> None:
+    found = disease(at(visit(2010), "sternoclavicular_joint.left")).visits[0]
+    assert (found.clavicle, found.sternum) == (False, False)
+
+
+def test_what_does_not_count_is_left_out() -> None:
+    facts = at(visit(2010), TIBIA, "tibia.distal_metaphysis.right", painful=False)
+    unsure = change_lesion(facts.lesion_map, facts.lesion_map.lesions[1].id, certainty="equivocal")
+    found = disease(replace(facts, lesion_map=unsure)).visits[0]
+    assert (found.lesions, found.symmetric, found.silent, found.not_asked) == (1, (), 1, 0)
