@@ -7,6 +7,7 @@ along the bone, its angle about it and its share of the radius, however the chil
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Point = tuple[float, float, float]
 
-__all__ = ["expected_place", "middle_of", "mirror_place", "same_place", "seen_in", "site_middle"]
+__all__ = [
+    "Reference",
+    "distance_to",
+    "expected_place",
+    "middle_of",
+    "mirror_place",
+    "reference_of",
+    "same_place",
+    "seen_in",
+    "site_middle",
+]
 
 _FAR_MM = 100.0  # farther than this from every bone a point lies in nobody's frame
 _BLEND_MM = 1.0  # outside all bones, the frames of the nearest two count by the square of (distance + this)
@@ -101,6 +112,50 @@ def _carried(
         weights.append((max(distance, 0.0) + _BLEND_MM) ** -2)
     x, y, z = np.average(places, axis=0, weights=weights).tolist()
     return x, y, z
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Where a point of a patient lies in the reference body, whose left side stands for both."""
+
+    place: Array
+    """Reference mm, shape (3,)."""
+    matrix: Array
+    """Carries small steps about it to the patient: LPS mm per reference mm, shape (3, 3)."""
+
+
+def reference_of(point_lps_mm: Array, bones: Collection[tuple[str, Side]], placement: Placement) -> Reference:
+    """Carry a point back to the reference body as a point of some bones, whatever else it is near to.
+
+    Parameters
+    ----------
+    point_lps_mm : ndarray, (x, y, z)
+    bones : collection of (bone, side)
+        The nearest of these carries it.
+    placement : Placement
+    """
+    static, posed = filling(), pose(placement)
+    mine = _balls_in(bones)
+    away = np.sum((posed.centres[mine] - point_lps_mm) ** 2, axis=1) - posed.radii[mine] ** 2
+    ball = int(mine[int(np.argmin(away))])
+    tube = static.tubes[int(static.tube[ball])]
+    carrier = carriers_of(placement.shape_key())[tube.hang, tube.side]
+    place = _back(carrier, point_lps_mm, tube.at(static.along[[ball]])[0][0])
+    at = carrier.carry(place + np.vstack([np.zeros(3), np.eye(3)]))
+    return Reference(place, (at[1:] - at[0]).T)
+
+
+def _balls_in(bones: Collection[tuple[str, Side]]) -> NDArray[np.int_]:
+    static = filling()
+    spans = [np.searchsorted(static.bone, [n, n + 1]) for n in map(static.bones.index, bones)]  # sorted by bone
+    return np.concatenate([np.arange(low, high) for low, high in spans])
+
+
+def distance_to(points_lps_mm: Array, bones: Collection[tuple[str, Side]], placement: Placement) -> Array:
+    """Give the distance of points (n, 3), LPS mm, to the surface of the nearest of some bones, mm; negative inside."""
+    posed, mine = pose(placement), _balls_in(bones)
+    away = np.linalg.norm(points_lps_mm[:, None] - posed.centres[mine], axis=-1) - posed.radii[mine]
+    return np.asarray(away.min(axis=1))
 
 
 def _back(carrier: Carrier, point: Array, start: Array) -> Array:

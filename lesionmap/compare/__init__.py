@@ -24,17 +24,21 @@ track's states, as they are on the map, and say that they are not counted.
 
 from __future__ import annotations
 
+from lesionmap.compare.again import Doubt, look_again
 from lesionmap.compare.course import compare
 from lesionmap.compare.disease import Disease, Pattern, VisitDisease, disease_of, is_read
 from lesionmap.compare.facts import Change, Imaged, SplitMerge, State, Threshold, TrackCourse, VisitFacts
+from lesionmap.compare.matching import Match, match
 from lesionmap.compare.modalities import MarkedOn, SiteSeen, marked_on, seen_by_site
 from lesionmap.compare.pairing import pair_series
 
 __all__ = [
     "Change",
     "Disease",
+    "Doubt",
     "Imaged",
     "MarkedOn",
+    "Match",
     "Pattern",
     "SiteSeen",
     "SplitMerge",
@@ -46,7 +50,9 @@ __all__ = [
     "compare",
     "disease_of",
     "is_read",
+    "look_again",
     "marked_on",
+    "match",
     "pair_series",
     "seen_by_site",
 ]
