@@ -79,10 +79,9 @@ def add(
         added = {lesion.id for lesion in new.lesions} - {lesion.id for lesion in old.lesions}
         new = _grown(new, stored, placement, added) if grow else new
         new = mark.join_lesions(new, stored, added) if join else new
-        facts = VisitFacts(stored, new, placement)
-        facts = replace(facts, lesion_map=mark.accept_tracks(facts, others)) if accept_tracks else facts
-        opened.save(old, facts.lesion_map)
-    _tell(old, facts, others)
+        new = mark.accept_tracks(VisitFacts(stored, new, placement), others) if accept_tracks else new
+        opened.save(old, new)
+    _tell(old, VisitFacts(stored, new, placement), others)
 
 
 def _one_source(given: tuple[object, ...], *, grow: bool) -> None:
