@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from lesionmap.annotate import site_distance
 from lesionmap.compare.position import Position, position_of
@@ -128,6 +126,8 @@ def _marked(now: VisitFacts, others: Sequence[VisitFacts]) -> Iterator[_Node]:
 
 def _paired(old: Sequence[_Node], new: Sequence[_Node]) -> Iterator[Match]:
     """Choose pairs at the least price of all together."""
+    from scipy.optimize import linear_sum_assignment
+
     price = np.array([[_price(a, b) + _RECENT * a.steps for b in new] for a in old])
     n, m = price.shape
     square = np.full((n + m, n + m), np.inf)
@@ -224,6 +224,8 @@ def _overlap(old: Position, new: Position, *, smaller: Literal["old", "new"]) ->
     if old.reference is None or new.reference is None:
         return 0.0
     away = _carried(old, new)
+    from scipy.spatial import cKDTree
+
     scale = new.reference.matrix @ np.linalg.inv(old.reference.matrix)
     then = old.outline_mm @ scale.T
     best = 0.0
