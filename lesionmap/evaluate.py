@@ -6,6 +6,7 @@ Nothing is cached. Who asks twice keeps the volumes that were read and hands the
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lesionmap import skeleton
@@ -16,7 +17,7 @@ from lesionmap.space import Grid
 from lesionmap.visits import only_planar, planar_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lesionmap.lesions import LesionMap
     from lesionmap.measure import CountRule
@@ -228,6 +229,7 @@ def patient_results(
     reader: str | None = None,
     rule: CountRule | None = None,
     volumes: Mapping[str, Mapping[str, Volume]] | None = None,
+    pictures: bool = False,
 ) -> Results:
     """Measure, count and compare all visits of a patient as one reader sees them.
 
@@ -243,8 +245,33 @@ def patient_results(
         What counts; the default rule where not given.
     volumes : mapping, optional
         Pixels at hand, by visit key and name of the Series.
+    pictures : bool
+        Whether key images are wanted too.
     """
-    from lesionmap.write import results_of
+    from lesionmap.write import key_images, results_of
 
-    who = study.patient(patient)
-    return results_of(who, patient_facts(study, patient, the_reader(study, patient, reader), volumes), rule=rule)
+    facts = patient_facts(study, patient, the_reader(study, patient, reader), volumes)
+    results = results_of(study.patient(patient), facts, rule=rule)
+    if not pictures:
+        return results
+    return replace(results, key_images=key_images(results.visits, _pixels_of(results.visits, volumes or {})))
+
+
+def _pixels_of(
+    visits: Sequence[VisitFacts], volumes: Mapping[str, Mapping[str, Volume]]
+) -> Callable[[str, str], Volume | None]:
+    """Give what reads the pixels of a visit and series, the last ones kept; None where they cannot be read any more."""
+    from lesionmap.read import pixels
+
+    by_key = {facts.visit.key: facts.visit for facts in visits}
+
+    @lru_cache(maxsize=4)
+    def volume_of(key: str, name: str) -> Volume | None:
+        if name in volumes.get(key, {}):
+            return volumes[key][name]
+        try:
+            return pixels(by_key[key].series_named(name))
+        except (LesionmapError, OSError):
+            return None
+
+    return volume_of

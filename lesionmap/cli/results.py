@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 __all__ = ["compare", "export", "map_", "report", "table"]
 
 
-def _results(study: str, patient: str, reader: str | None, rule: str = "default") -> "Results":
+def _results(
+    study: str, patient: str, reader: str | None, rule: str = "default", *, pictures: bool = False
+) -> "Results":
     from lesionmap.evaluate import patient_results
     from lesionmap.measure import rule_named
     from lesionmap.store import Study
 
     with Study.open(study) as opened, busy("measuring"):
-        return patient_results(opened, patient, reader=reader, rule=rule_named(rule))
+        return patient_results(opened, patient, reader=reader, rule=rule_named(rule), pictures=pictures)
 
 
 def table(
@@ -133,7 +135,7 @@ def report(
     """
     from lesionmap.write import write_report
 
-    found = _results(study, patient, reader, rule)
+    found = _results(study, patient, reader, rule, pictures=True)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")

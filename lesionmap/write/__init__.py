@@ -8,6 +8,7 @@ from lesionmap.write.codes import SiteCodes, site_codes
 from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS, MODALITY_COLUMNS
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
+from lesionmap.write.keyimages import KeyImage, key_images
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_mm
 from lesionmap.write.nifti import write_label_map, write_nifti_labels
@@ -26,6 +27,7 @@ __all__ = [
     "MODALITY_COLUMNS",
     "REFERENCE_MM",
     "STATE_STYLE",
+    "KeyImage",
     "MapDot",
     "MapPanel",
     "Results",
@@ -37,6 +39,7 @@ __all__ = [
     "comparison_rows",
     "dot_radius_mm",
     "ending",
+    "key_images",
     "lesion_rows",
     "map_model",
     "map_svg",

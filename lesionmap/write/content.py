@@ -51,9 +51,11 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
     made = [
         Section("Look at this first", warned, kind="warning") if warned else None,
         Section("Lesion map", kind="map"),
+        Section("Timeline", kind="timeline", below=_timeline_words(results)) if results.courses else None,
         _counts(results),
         *_courses(results),
         disease_section(results),
+        _images(results),
         *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
         *scan_sections(results),
         _legs(results),
@@ -61,6 +63,31 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
         _method(results),
     ]
     return tuple(section for section in made if section is not None)
+
+
+def _timeline_words(results: Results) -> tuple[str, ...]:
+    return (
+        "A line joins readings of one lesion; dotted: a visit between them does not tell.",
+        "Hatched: not imaged before its first mark.",
+        results.rule.sentence,
+    )
+
+
+def _images(results: Results) -> Section | None:
+    """Give the pictures of the lesions; lesions that have an outline but no picture are named."""
+    if not results.key_images:
+        return None
+    have = {(image.visit, image.lesion) for image in results.key_images}
+    drawn = [
+        (facts.visit.key, lesion)
+        for facts in results.visits
+        for lesion in facts.lesion_map.lesions
+        if any(extent.mask is not None for extent in lesion.extents)
+    ]
+    gone = [f"{key} {_short(lesion)}" for key, lesion in drawn if (key, lesion.id) not in have]
+    words = "The slice with most of the outline; the same millimetres a side at all visits of a lesion."
+    lost = (f"No picture, as the images cannot be read any more: {_names(gone)}.",) if gone else ()
+    return Section("Key images", kind="images", below=(words, *lost))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -143,14 +170,15 @@ def _dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
 
 def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
     keys = [facts.visit.key for facts in few]
-    rows = []
-    for course in results.courses:
+    rows, tracks = [], []
+    for number, course in enumerate(results.courses):
         cells = [_course_cell(course, key) for key in keys]
         if any(cell.state for cell in cells) or len(few) == len(results.visits):
             rows.append((Cell(capital(known(course.site).name)), *cells))
+            tracks.append((number,))
     return Section(
         _dated("Course of each lesion", few, results),
-        table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys))),
+        table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys)), tuple(tracks)),
         below=("New: an earlier visit had the site imaged. First seen: none had.",),
     )
 
@@ -195,7 +223,8 @@ def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Sectio
     header = ("lesion", "site", "certainty", "state", "ml", "mm", "ratio", "physis", "counted")
     widths = (0.75, 3.0, 1.15, 1.4, 0.7, 0.6, 0.75, 0.95, 1.2)
     below = (f"ml: volume. mm: largest diameter. ratio: signal to reference region. {UNKNOWN}: not known.",)
-    return Section(f"Lesions on {key}", table=Table(header, tuple(rows), widths), below=below)
+    tracks = tuple(results.tracks(key, lesion.id) for lesion in facts.lesion_map.lesions)
+    return Section(f"Lesions on {key}", table=Table(header, tuple(rows), widths, tracks), below=below)
 
 
 _LEG_WORDS = {"femur": "Femur: hip centre to knee", "tibia": "Tibia: knee to ankle", "leg": "Leg: both together"}

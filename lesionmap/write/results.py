@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.measure import Count, CountRule
     from lesionmap.scores import ScanFigures
     from lesionmap.visits import Patient
+    from lesionmap.write.keyimages import KeyImage
 
 __all__ = ["Results", "results_of"]
 
@@ -40,6 +41,8 @@ class Results:
     disease: Disease
     doubts: tuple[Doubt, ...]
     """What to look at again."""
+    key_images: tuple[KeyImage, ...] = ()
+    """Made only when they are asked for."""
     treatments: tuple[Treatment, ...] = ()
     observations: tuple[Observation, ...] = ()
 
@@ -61,6 +64,14 @@ class Results:
                 return facts
         have = ", ".join(facts.visit.key for facts in self.visits)
         raise LesionmapError(f"patient {self.patient.id} has no visit {visit!r}; there are: {have}")
+
+    def tracks(self, visit: str, lesion: str) -> tuple[int, ...]:
+        """Give the numbers among the courses of the tracks of a lesion (its id) that is marked in a visit."""
+        return tuple(
+            number
+            for number, course in enumerate(self.courses)
+            if visit in course.states and lesion in course.states[visit].lesions
+        )
 
     def change(self, visit: str, lesion: Lesion) -> Change | None:
         """Give the change of a lesion marked in a visit: that of its first track."""

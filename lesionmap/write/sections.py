@@ -29,6 +29,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     widths: tuple[float, ...] = ()
     """Relative widths of the columns on paper."""
+    tracks: tuple[tuple[int, ...], ...] = ()
+    """For each row the tracks that it is of, by their number among the courses; empty: the rows are of none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Section:
     lines: tuple[str, ...] = ()
     table: Table | None = None
     below: tuple[str, ...] = ()
-    kind: Literal["plain", "warning", "map"] = "plain"
+    kind: Literal["plain", "warning", "map", "timeline", "images"] = "plain"
 
 
 def capital(text: str) -> str:

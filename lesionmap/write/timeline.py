@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "draw_timeline", "lanes", "timeline_height_in", "timeline_svg"]
 
 _WIDTH_IN, _NAME_IN, _EDGE_IN = 10.6, 2.7, 0.35
-_LANES_IN = _WIDTH_IN - _NAME_IN - _EDGE_IN
 _LANE_IN, _TWO_LINES_IN, _BAR_IN = 0.3, 0.42, 0.22
 _HEAD_IN, _PANEL_IN, _GAP_IN, _FOOT_IN = 0.45, 0.75, 0.28, 0.3
 _TEXT, _SMALL = 8.5, 7.5
@@ -141,7 +140,7 @@ def draw_timeline(figure: Figure, results: Results, corner: tuple[float, float],
         y -= 0.1
     heights = _lane_heights(results)
     y -= sum(heights)
-    _lanes(axes(sum(heights), "lanes"), lanes(results), heights)
+    _lanes(axes(sum(heights), "lanes"), lanes(results), heights, -_NAME_IN / box[1])
     _dates(figure, results, (box, days), (y, corner[1] - _HEAD_IN))
     for name, values in _series(results):
         y -= _GAP_IN + _PANEL_IN
@@ -165,12 +164,12 @@ def _treatments(axes: Any, treatments: tuple[Treatment, ...], days: tuple[date, 
         _name(axes, row + 0.5, one.drug if one.end else f"{one.drug} …", colour=FAINT)
 
 
-def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float]) -> None:
+def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float], begin: float) -> None:
     axes.set_ylim(sum(heights), 0)
     y = 0.0
     for lane, height in zip(rows, heights, strict=True):
         middle = y + height / 2
-        axes.axhline(y + height, color="#e8ecef", linewidth=0.6, xmin=-_NAME_IN / _LANES_IN, clip_on=False)
+        axes.axhline(y + height, color="#e8ecef", linewidth=0.6, xmin=begin, clip_on=False)
         _name(axes, middle, lane.name)
         for start, end, seen in lane.spans:
             style: dict[str, Any] = {"color": _ALIVE if seen else _OUT_OF_SIGHT, "linewidth": 2.2}
