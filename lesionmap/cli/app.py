@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import demo, marks, pacs, results, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, results, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ app.command("place")(skeletons.place)
 app.command("locate")(skeletons.locate)
 app.command("segment-bones")(segmentation.segment_bones)
 app.command("add")(marks.add)
+app.command("clinic")(clinic.clinic)
 app.command("table")(results.table)
 app.command("compare")(results.compare)
 app.command("map")(results.map_)
