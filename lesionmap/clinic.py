@@ -141,7 +141,7 @@ def _items(text: str, file: str) -> Mapping[str, ClinicItem]:
 
 def _check_item(item: ClinicItem, file: str) -> None:
     numbers = [x for x in (item.low, item.high) if x is not None]
-    sound = isinstance(item.name, str) and item.name.isidentifier() and item.name == item.name.lower()
+    sound = str(item.name).isidentifier() and item.name == item.name.lower()
     if not sound or item.kind not in ("number", "yes_no") or item.per not in ("", "bone"):
         raise LesionmapError(
             f"items {file}: a name in small letters and '_', kind number or yes_no, per bone or nothing were expected, "
