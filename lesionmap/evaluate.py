@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SeveralReadersError",
     "needed_volumes",
-    "other_maps",
+    "other_visits",
     "patient_facts",
     "patient_results",
     "place_scan",
@@ -69,10 +69,14 @@ def the_reader(study: Study, patient: str, reader: str | None = None, visit: str
     return reader or have[0]
 
 
-def other_maps(study: Study, patient: str, visit: str, reader: str) -> tuple[LesionMap, ...]:
-    """Give the maps of the same reader in the patient's other visits, by date, without empty ones."""
-    others = (study.lesion_map(patient, x.key, reader) for x in study.visits(patient) if x.key != visit)
-    return tuple(x for x in others if x.lesions or x.answers)
+def other_visits(study: Study, patient: str, visit: str, reader: str) -> tuple[VisitFacts, ...]:
+    """Give the patient's other visits as the same reader marked them, by date, without empty ones; not measured."""
+    others = (
+        VisitFacts(x, study.lesion_map(patient, x.key, reader), study.placement(patient, x.key))
+        for x in study.visits(patient)
+        if x.key != visit
+    )
+    return tuple(x for x in others if x.lesion_map.lesions or x.lesion_map.answers)
 
 
 def place_visit(patient: Patient, visit: Visit, landmarks: Mapping[str, Sequence[float]]) -> Placement:

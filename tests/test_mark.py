@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionmap import annotate, mark
+from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import LesionMap
 from lesionmap.mark import masks
@@ -152,5 +153,6 @@ def test_tracks_are_taken_only_when_asked() -> None:
     earlier = annotate.add_lesion(empty(), sites=[SITE], track="2.25.1")
     now = annotate.add_lesion(empty("2012-01-01"), sites=[SITE])
     assert now.lesions[0].tracks != ("2.25.1",)
-    assert mark.accept_tracks(now, [earlier]).lesions[0].tracks == ("2.25.1",)
+    facts = [VisitFacts(visit(x.visit), x) for x in (now, earlier)]
+    assert mark.accept_tracks(facts[0], facts[1:]).lesions[0].tracks == ("2.25.1",)
     assert now.lesions[0].tracks != ("2.25.1",)

@@ -111,28 +111,40 @@ def test_every_module_of_the_core_imports_alone_and_light() -> None:
         for path in SOURCES
         if path.is_relative_to(ROOT / "lesionmap") and path.name != "__main__.py"
     ]
+    # A module's packages are always imported before it, so what these bring with them need not be tried once more.
     script = f"""
 import importlib, json, os, sys, traceback
 import numpy, typer  # what modules may load; the children inherit it, which saves time
-wrong = 0
-for name in json.loads(sys.argv[1]):
+for screen in {sorted(SCREEN)!r}:
+    sys.modules[screen] = None
+
+def apart(work, *given):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        for screen in {sorted(SCREEN)!r}:
-            sys.modules[screen] = None
         try:
-            importlib.import_module(name)
-            heavy = sorted(set({sorted(HEAVY)!r}) & set(sys.modules) - set({LATE!r}.get(name, ())))
-            if heavy:
-                print(name, "loads", *heavy, flush=True)
-            os._exit(bool(heavy))
+            os._exit(work(*given))
         except BaseException:
             traceback.print_exc(file=sys.stdout)
             sys.stdout.flush()
             os._exit(1)
-    wrong += os.waitpid(child, 0)[1] != 0
-sys.exit(wrong != 0)
+    return os.waitpid(child, 0)[1] != 0
+
+def alone(name):
+    importlib.import_module(name)
+    heavy = sorted(set({sorted(HEAVY)!r}) & set(sys.modules) - set({LATE!r}.get(name, ())))
+    if heavy:
+        print(name, "loads", *heavy, flush=True)
+    return bool(heavy)
+
+def package(name, members):
+    wrong = alone(name)
+    return wrong + sum(apart(alone, one) for one in members if one not in sys.modules) != 0
+
+families = dict()
+for name in json.loads(sys.argv[1]):
+    families.setdefault(".".join(name.split(".")[:2]), []).append(name)
+sys.exit(sum(apart(package, name, members) for name, members in families.items()) != 0)
 """
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(modules)], capture_output=True, text=True, check=False

@@ -13,10 +13,10 @@ from lesionmap.annotate.edit import (
     withdraw_answer,
 )
 from lesionmap.annotate.masks import lesions_from_mask, split_components
+from lesionmap.annotate.near import site_distance
 from lesionmap.annotate.normal import Finding, Hint, check_findings, normal_findings, normal_hint
 from lesionmap.annotate.parts import merge_lesions, parts_by_component, parts_by_track, split_lesion
 from lesionmap.annotate.places import expected_place, mirror_place, same_place, site_middle
-from lesionmap.annotate.propose import propose_tracks, site_distance
 from lesionmap.annotate.takeover import take_over
 from lesionmap.annotate.worklist import Task, worklist
 
@@ -39,7 +39,6 @@ __all__ = [
     "normal_hint",
     "parts_by_component",
     "parts_by_track",
-    "propose_tracks",
     "remove_lesion",
     "same_place",
     "sign",

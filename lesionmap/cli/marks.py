@@ -11,6 +11,7 @@ from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say, ther
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
+    from lesionmap.compare import Match, VisitFacts
     from lesionmap.lesions import LesionMap
     from lesionmap.read import ReadReport
     from lesionmap.read.rows import MarkRow
@@ -56,30 +57,38 @@ def add(
     From masks (--mask may be given several times), from a report, from markers or from named sites.
     """
     from lesionmap import mark
-    from lesionmap.evaluate import other_maps
+    from lesionmap.compare import VisitFacts
+    from lesionmap.evaluate import other_visits
     from lesionmap.place import stored_labels
     from lesionmap.store import Study
 
-    if sum(bool(x) for x in (mask, markers, sites, sr)) != 1 or (grow and not markers):
-        words = "exactly one of --mask, --markers, --sites and --sr is needed; --grow goes with --markers"
-        raise typer.BadParameter(words)
+    _one_source((mask, markers, sites, sr), grow=grow)
     with Study.open(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
-        others = other_maps(opened, patient, visit, reader)
+        others = other_visits(opened, patient, visit, reader)
         bones = stored_labels(placement.labels) if placement and not sites else None
         if mask:
             new = _masked(old, stored, placement, mask, series, bones)
         elif sr:
             new = mark.add_report(old, stored, placement, _report(sr, stored), bones)
         else:
-            new = mark.add_marks(old, stored, placement, _rows(markers, sites, series), others, bones)
+            new = mark.add_marks(
+                old, stored, placement, _rows(markers, sites, series), [x.lesion_map for x in others], bones
+            )
         added = {lesion.id for lesion in new.lesions} - {lesion.id for lesion in old.lesions}
         new = _grown(new, stored, placement, added) if grow else new
         new = mark.join_lesions(new, stored, added) if join else new
-        new = mark.accept_tracks(new, others) if accept_tracks else new
+        new = mark.accept_tracks(VisitFacts(stored, new, placement), others) if accept_tracks else new
         opened.save(old, new)
-    _tell(old, new, others)
+    _tell(old, VisitFacts(stored, new, placement), others)
+
+
+def _one_source(given: tuple[object, ...], *, grow: bool) -> None:
+    _, markers, *_ = given
+    if sum(bool(x) for x in given) != 1 or (grow and not markers):
+        words = "exactly one of --mask, --markers, --sites and --sr is needed; --grow goes with --markers"
+        raise typer.BadParameter(words)
 
 
 def _grown(lesion_map: "LesionMap", visit: "Visit", placement: "Placement | None", lesions: set[str]) -> "LesionMap":
@@ -141,17 +150,25 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _tell(old: "LesionMap", new: "LesionMap", others: "tuple[LesionMap, ...]") -> None:
-    from lesionmap.annotate import propose_tracks
+def _tell(old: "LesionMap", facts: "VisitFacts", others: "tuple[VisitFacts, ...]") -> None:
+    from lesionmap.compare import match
 
-    before = {lesion.id for lesion in old.lesions}
-    proposals = propose_tracks(new, others)
+    before, new = {lesion.id for lesion in old.lesions}, facts.lesion_map
+    proposals = {one.lesion: one for one in match(facts, others)}
     for lesion in new.lesions:
         if lesion.id in before and lesion != old.lesion(lesion.id):
             say(f"{lesion.id} {', '.join(lesion.sites)}: also on {lesion.extents[-1].series}")
         if lesion.id not in before:
-            hint = f"; proposed track {proposals[lesion.id]} (--accept-tracks)" if lesion.id in proposals else ""
+            hint = _hint(proposals[lesion.id]) if lesion.id in proposals else ""
             say(f"{lesion.id} {', '.join(lesion.sites)} ({lesion.certainty}){hint}")
     for answer in new.answers:
         if answer not in old.answers:
             say(f"answer {answer.verdict} for track {answer.track}")
+
+
+def _hint(found: "Match") -> str:
+    """Say what a lesion is taken for."""
+    how = {"same": "", "merged": ", merged", "split": ", split off"}[found.kind]
+    told = f"{found.warning}; " if found.warning else ""
+    words = f"proposed track {', '.join(found.tracks)} ({found.other} of {found.visit}{how}, {found.confidence:.0%})"
+    return f"; {told}{words}" + ("" if found.warning else " (--accept-tracks)")

@@ -49,7 +49,8 @@ def read_sample(study: "Study", folder: Path) -> str:
 
 
 def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:
-    from lesionmap.evaluate import other_maps, place_scan, place_visit
+    from lesionmap.compare import VisitFacts
+    from lesionmap.evaluate import other_visits, place_scan, place_visit
     from lesionmap.read import pixels
     from lesionmap.read.rows import read_landmarks, read_reading
 
@@ -65,14 +66,14 @@ def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:
         if row.id == _REFERENCE:
             muscle = Mask.ball(volumes[row.series].grid, _place(row), _REFERENCE_RADIUS_MM)
             study.save_reference(who, key, Reference(row.series, muscle), READER)
-    earlier = other_maps(study, who, key, READER)
+    earlier = other_visits(study, who, key, READER)
     old = study.lesion_map(who, key, READER)
     clicks = [row for row in rows if row.id != _REFERENCE and not row.answer]
     new = read_clicks(old, placement, volumes, clicks)
     new = mark.grow_marks(new, visit, placement, [lesion.id for lesion in new.lesions], cache(pixels))
-    new = mark.accept_tracks(new, earlier)
+    new = mark.accept_tracks(VisitFacts(visit, new, placement), earlier)
     answers = [row for row in rows if row.answer]
-    study.save(old, mark.add_marks(new, visit, placement, answers, earlier))
+    study.save(old, mark.add_marks(new, visit, placement, answers, [x.lesion_map for x in earlier]))
 
 
 def read_clicks(

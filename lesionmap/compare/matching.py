@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from lesionmap.annotate import site_distance
 from lesionmap.compare.position import Position, position_of
@@ -39,6 +37,7 @@ _ACROSS_MM = 7.0
 _SIZE = 1.0  # of the logarithm of the ratio of volumes
 _ALONE = 12.0  # price of having no partner
 _BY_SITE = {0: 2.0, 1: 4.0, 2: 8.0}  # price where only sites are known: the same, one in common, the next segment
+_RECENT = 0.01  # price of each visit that lies between: among equals the nearest in time
 _LEVEL = 9.0  # price of a vertebra one level off
 _NEAR_MM = 5.0  # so near lies what overlaps: half a slice and a reader's hand
 _OVERLAP = 0.6  # of the smaller one inside the larger
@@ -70,6 +69,8 @@ class _Node:
     lesion: Lesion
     visit: str
     at: Position
+    steps: int = 0
+    """How many visits lie between."""
 
 
 def match(now: VisitFacts, others: Sequence[VisitFacts]) -> tuple[Match, ...]:
@@ -117,15 +118,17 @@ def _marked(now: VisitFacts, others: Sequence[VisitFacts]) -> Iterator[_Node]:
     by_date = sorted(others, key=lambda facts: visit_key_parts(facts.visit.key))
     before = [facts for facts in by_date if visit_key_parts(facts.visit.key) < day]
     seen: set[str] = set()
-    for facts in (*reversed(before), *by_date[len(before) :]):
+    for steps, facts in enumerate((*reversed(before), *by_date[len(before) :])):
         fresh = [x for x in facts.lesion_map.lesions if set(x.tracks) - seen]
         seen |= {track for lesion in fresh for track in lesion.tracks}
-        yield from (_Node(x, facts.visit.key, position_of(facts, x)) for x in fresh)
+        yield from (_Node(x, facts.visit.key, position_of(facts, x), steps) for x in fresh)
 
 
 def _paired(old: Sequence[_Node], new: Sequence[_Node]) -> Iterator[Match]:
     """Choose pairs at the least price of all together."""
-    price = np.array([[_price(a, b) for b in new] for a in old])
+    from scipy.optimize import linear_sum_assignment
+
+    price = np.array([[_price(a, b) + _RECENT * a.steps for b in new] for a in old])
     n, m = price.shape
     square = np.full((n + m, n + m), np.inf)
     square[:n, :m] = price
@@ -221,6 +224,8 @@ def _overlap(old: Position, new: Position, *, smaller: Literal["old", "new"]) ->
     if old.reference is None or new.reference is None:
         return 0.0
     away = _carried(old, new)
+    from scipy.spatial import cKDTree
+
     scale = new.reference.matrix @ np.linalg.inv(old.reference.matrix)
     then = old.outline_mm @ scale.T
     best = 0.0

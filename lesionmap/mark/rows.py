@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap import annotate, skeleton
+from lesionmap.compare import match
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent
 from lesionmap.mark.sites import only_once, placed_on, proposed_sites
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
+    from lesionmap.compare import VisitFacts
     from lesionmap.lesions import LesionMap
     from lesionmap.read.rows import MarkRow
     from lesionmap.skeleton import Placement
@@ -164,11 +166,15 @@ def _track_at(site: str, earlier: Sequence[LesionMap]) -> str:
     )
 
 
-def accept_tracks(lesion_map: LesionMap, earlier: Sequence[LesionMap]) -> LesionMap:
-    """Give each lesion the track that is proposed for it: the reader has said so.
+def accept_tracks(facts: VisitFacts, others: Sequence[VisitFacts]) -> LesionMap:
+    """Give each lesion of a visit the tracks that are proposed for it: the reader has said so.
 
-    Only lesions whose own track is marked in no other visit are proposed one.
+    Only lesions whose own tracks are marked in no other visit are proposed any. What is offered with a warning is left.
     """
-    for lesion_id, track in annotate.propose_tracks(lesion_map, earlier).items():
-        lesion_map = annotate.change_lesion(lesion_map, lesion_id, tracks=(track,))
+    lesion_map, found = facts.lesion_map, dict[str, tuple[str, ...]]()
+    for one in match(facts, others):
+        if not one.warning:
+            found[one.lesion] = (*found.get(one.lesion, ()), *one.tracks)
+    for lesion, tracks in found.items():
+        lesion_map = annotate.change_lesion(lesion_map, lesion, tracks=tuple(dict.fromkeys(tracks)))
     return lesion_map

@@ -208,7 +208,7 @@ class Acts:
         if self._desk.found.searched:
             self._desk.found.next()
         else:
-            self._desk.run("looking for bright marrow", *self._desk.found.search())
+            self._desk.run("looking for what stands out", *self._desk.found.search())
 
     def accept(self) -> None:
         """Keep the new outline as it is; where there is none, make the candidate a lesion."""

@@ -14,9 +14,7 @@ from psygnal import Signal
 
 from lesionmap.annotate import normal_hint
 from lesionmap.errors import LesionmapError
-from lesionmap.lesions import Extent
-from lesionmap.segment import candidates
-from napari_lesionmap.proposals import Proposal, bones_of
+from napari_lesionmap.proposals import Offer, offers, offers_seen
 from napari_lesionmap.resolve import site_name
 
 if TYPE_CHECKING:
@@ -25,12 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.lesions import Mask
-    from lesionmap.segment import Candidate
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
     from napari_lesionmap.session import Session
 
-    Candidates = tuple[Candidate, ...]
+    Listed = tuple[tuple[Offer, ...], str]
 
 __all__ = ["Found"]
 
@@ -53,12 +50,12 @@ class Found:
         self._session = session
         self._visit = ""
         self._searched: tuple[Volume, Placement] | None = None
-        self._all: Candidates = ()
+        self._all: tuple[Offer, ...] = ()
         self._rejected: list[Mask] = []
         self._at = 0
-        self.waiting: Candidates = ()
+        self.waiting: tuple[Offer, ...] = ()
         """Those neither rejected nor drawn as a lesion, the best first."""
-        self.looked: Candidate | None = None
+        self.looked: Offer | None = None
         """The one that is looked at."""
         session.visit_changed.connect(self._follow)
         session.skeleton_changed.connect(self._follow)
@@ -81,7 +78,7 @@ class Found:
 
     # ---- search ----------------------------------------------------------------------------------------------------
 
-    def search(self) -> tuple[Callable[[], Candidates], Callable[[Candidates], None]]:
+    def search(self) -> tuple[Callable[[], Listed], Callable[[Listed], None]]:
         """Give the work of looking for candidates, to be done in a thread, and what takes its result.
 
         Raises
@@ -89,29 +86,30 @@ class Found:
         LesionmapError
             If there is nothing to look in, or no skeleton to tell what is expected where.
         """
-        session, now = self._session, self._session.now
+        session, now = self._session, self._session.there
         volume, series = session.volume, session.series
         if now is None or volume is None or series is None:
             raise LesionmapError("no image is shown to look for candidates in; open a visit that has images")
-        if volume.projection or series.sequence not in _FAT_IS_DARK:
+        if not volume.projection and series.sequence not in _FAT_IS_DARK:
             raise LesionmapError(
-                f"candidates are looked for in slices in which fat is dark (STIR), got {series.name}; X shows the next "
-                "series, M marks by hand"
+                "candidates are looked for on bone scans and in slices in which fat is dark (STIR), got "
+                f"{series.name}; X shows the next series, M marks by hand"
             )
-        placement = now.placement
+        placement, visit = now.placement, now.visit
         if placement is None:
-            raise LesionmapError("candidates need a skeleton, and none is placed on this visit; place it first")
-        return lambda: candidates(volume, placement, labels=bones_of(placement)), partial(self.take, volume, placement)
+            raise LesionmapError("candidates need a skeleton, and none is placed on these images; place it first")
+        work = partial(offers_seen, visit) if volume.projection else offers
+        return partial(work, series, volume, placement), partial(self.take, volume, placement)
 
-    def take(self, volume: Volume, placement: Placement, found: Candidates) -> None:
-        """List what a search in a Volume has found, and look at the first one."""
-        now = self._session.now
+    def take(self, volume: Volume, placement: Placement, found: Listed) -> None:
+        """List what a search in a Volume has found, and look at the first one; the words are told."""
+        now, (listed, words) = self._session.there, found
         if now is None or self._session.volume is not volume or now.placement is not placement:
             return  # something else is shown by now
-        self._searched, self._all, self._at = (volume, placement), found, 0
+        self._searched, self._all, self._at = (volume, placement), listed, 0
         self._sift()
         self._all = self.waiting
-        self._go_on("" if found else "no bright marrow stands out")
+        self._go_on("; ".join(filter(None, (words, "" if listed else "nothing stands out"))))
 
     def put_away(self) -> None:
         """Forget the list, but not what was rejected."""
@@ -120,7 +118,7 @@ class Found:
 
     def _follow(self) -> None:
         """Keep the list only as long as the pixels and the skeleton are shown that it was made of."""
-        session, now = self._session, self._session.now
+        session, now = self._session, self._session.there
         if session.key != self._visit:
             self._visit, self._rejected = session.key, []
         shown = (session.volume, now.placement if now else None)
@@ -143,12 +141,13 @@ class Found:
         self.changed.emit()
 
     def _drawn(self) -> list[NDArray[np.float64]]:
-        """List the points (LPS mm) of all that is drawn of lesions in this visit, but on projections."""
-        now = self._session.now
-        flat = {series.name for series in now.visit.series if series.projection} if now else set()
-        extents = [
-            x for lesion in (now.lesion_map.lesions if now else ()) for x in lesion.extents if x.series not in flat
-        ]
+        """List the points (LPS mm) of all that is drawn of lesions on slices; of a projection, on that alone."""
+        now, series = self._session.now, self._session.series
+        if now is None or series is None:
+            return []
+        flat = {one.name for one in now.visit.series if one.projection}
+        names = {series.name} if series.projection else {one.name for one in now.visit.series} - flat
+        extents = [x for lesion in now.lesion_map.lesions for x in lesion.extents if x.series in names]
         masks = [x.mask.lps_mm() for x in extents if x.mask is not None]
         return masks + [np.array([x.marker_lps_mm]) for x in extents if x.marker_lps_mm is not None]
 
@@ -164,10 +163,8 @@ class Found:
 
     def accept(self) -> None:
         """Make the one that is looked at a lesion, and go to the next."""
-        series, one = self._session.series, self._looked_at()
-        if series is not None:
-            lesion = self._session.add(Proposal((one.site,), Extent(series.name, one.mask, None, series.phase)))
-            self._go_on(f"{lesion} marked")
+        lesion = self._session.add(self._looked_at().proposal)
+        self._go_on(f"{lesion} marked")
 
     def reject(self) -> None:
         """Take the one that is looked at off the list, and go to the next."""
@@ -176,13 +173,13 @@ class Found:
         self._sift()
         self._go_on("rejected")
 
-    def hint(self, one: Candidate) -> str:
+    def hint(self, one: Offer) -> str:
         """Say that signal is often seen at such a place in healthy children of that age; empty: nothing is known."""
         work, now = self._session.work, self._session.now
         known = normal_hint(one.site, now.visit.age_y, work.patient.sex) if work and now else None
         return f"{known.words} ({known.citation})" if known is not None else ""
 
-    def _looked_at(self) -> Candidate:
+    def _looked_at(self) -> Offer:
         if self.looked is None:
             raise LesionmapError("no candidate is looked at; C goes to the next one")
         return self.looked
@@ -197,7 +194,7 @@ class Found:
         first = self._at + (self.looked is not None)
         self._look(self.waiting[next((i for i, rank in enumerate(ranks) if rank >= first), 0)], done)
 
-    def _look(self, one: Candidate | None, done: str = "") -> None:
+    def _look(self, one: Offer | None, done: str = "") -> None:
         if one is not None:
             self._session.choose_tool("look")
             self._session.select("")
@@ -210,7 +207,7 @@ class Found:
         if one is not None:
             self.said.emit("; ".join(filter(None, (done, self._words(one)))))
 
-    def _words(self, one: Candidate) -> str:
+    def _words(self, one: Offer) -> str:
         return f"candidate {self._all.index(one) + 1} of {len(self._all)}, {site_name(one.site)}: {one.reason}"
 
     def _leave(self) -> None:

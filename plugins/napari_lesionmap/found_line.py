@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
-    from lesionmap.segment import Candidate
     from napari_lesionmap.found import Found
+    from napari_lesionmap.proposals import Offer
 
 __all__ = ["CANDIDATE", "FoundLine", "contours", "dashes"]
 
@@ -81,7 +81,7 @@ class FoundLine:
 
     def __init__(self, viewer: ViewerModel, found: Found) -> None:
         self._viewer, self._found = viewer, found
-        self._drawn: tuple[Candidate, int, float, float] | None = None
+        self._drawn: tuple[Offer, int, float, float] | None = None
         """What the layer shows, and as seen from where: it is slow to be told what it knows."""
         found.changed.connect(self.draw)
         found.turned.connect(self._turn)
@@ -99,7 +99,7 @@ class FoundLine:
         dims, camera = self._viewer.dims.events, self._viewer.scene.camera.events
         return dims.point, dims.order, dims.ndisplay, camera.zoom
 
-    def _turn(self, one: Candidate) -> None:
+    def _turn(self, one: Offer) -> None:
         """Bring the voxel of a candidate that is nearest to its middle into the middle of the view."""
         points = world_from_lps(one.mask.lps_mm())
         y, z, x = points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()].tolist()
@@ -118,7 +118,7 @@ class FoundLine:
             axis, zoom = viewer.dims.order[-3], max(float(viewer.scene.camera.zoom), 1e-3)
             self._draw((looked, axis, float(viewer.dims.point[axis]), zoom))
 
-    def _draw(self, wanted: tuple[Candidate, int, float, float]) -> None:
+    def _draw(self, wanted: tuple[Offer, int, float, float]) -> None:
         if wanted == self._drawn:
             return
         looked, axis, at_mm, zoom = wanted

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lesionmap.segment import Click, PlateEvidence
+    from lesionmap.segment import Click, HotSpot, PlateEvidence
     from lesionmap.skeleton import Placement, SeenSite
     from lesionmap.skeleton.placement import LabelMap
+    from lesionmap.skeleton.seen import Face
     from lesionmap.space import Volume
     from lesionmap.visits import Series, Visit
 
     Points = NDArray[np.float64]
 
 __all__ = [
-    "Proposal", "bones_of", "face_of", "marked", "muscle", "plate_words", "propose", "propose_seen", "seen_words",
-    "sites_of",
+    "Offer", "Proposal", "bones_of", "face_of", "marked", "muscle", "offers", "offers_seen", "plate_words", "propose",
+    "propose_seen", "seen_words", "sites_of",
 ]  # fmt: skip
 
 _MUSCLE_MM = 8.0
@@ -49,6 +50,73 @@ class Proposal:
     """The same spot in the other view of a bone scan."""
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     """Pixels that were read for it, by name of the Series."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A candidate, as it would be marked."""
+
+    site: str
+    reason: str
+    """In words, without a full stop."""
+    proposal: Proposal
+    """Its extent has a mask on the Series that was searched."""
+
+    @property
+    def mask(self) -> Mask:
+        """Its outline on the Series that was searched."""
+        if self.proposal.extent.mask is None:  # not so: only what has an outline is offered
+            raise LesionmapError(f"a candidate has an outline, that of {self.site} has none")
+        return self.proposal.extent.mask
+
+
+def offers(series: Series, volume: Volume, placement: Placement) -> tuple[tuple[Offer, ...], str]:
+    """List bright marrow in slices; the words are empty."""
+    from lesionmap.segment import candidates
+
+    found = candidates(volume, placement, labels=bones_of(placement))
+    made = [Proposal((one.site,), Extent(series.name, one.mask, None, series.phase)) for one in found]
+    return tuple(Offer(one.site, one.reason, each) for one, each in zip(found, made, strict=True)), ""
+
+
+def offers_seen(visit: Visit, series: Series, volume: Volume, placement: Placement) -> tuple[tuple[Offer, ...], str]:
+    """List hot spots that a planar view shows, each with its partner in the other view; the words tell what is no bone.
+
+    Parameters
+    ----------
+    visit, series, volume
+        The view that is shown, and its counts; the other view is read.
+    placement : Placement
+        As it lies on the views.
+    """
+    from lesionmap.segment import planar_candidates
+
+    views = planar_views(visit, series)
+    read = _both(views, series, volume)
+    mine = next(face for face, one in views.items() if one.name == series.name)
+    found = planar_candidates(read, placement)
+    bone = [one for one in found if one.not_bone is None and mine in one.spots]
+    hot = dict.fromkeys(one.not_bone for one in found if one.not_bone is not None)
+    made = []
+    for one in bone:
+        extents = {face: _outlined(views[face], spot) for face, spot in one.spots.items()}
+        others = tuple(extent for face, extent in extents.items() if face != mine)
+        told = "\n".join(filter(None, (seen_words(one.sites), plate_words(one.plate) if one.plate else "")))
+        names = {views[face].name: each for face, each in read.items()}
+        proposal = Proposal((one.sites[0].site,), extents[mine], told, partners=others, volumes=names)
+        made.append(Offer(one.sites[0].site, f"site {one.sites[0].confidence:.0%}; {one.reason}", proposal))
+    return tuple(made), f"left out as no bone: {', '.join(hot)}" if hot else ""
+
+
+def _both(views: Mapping[Face, Series], series: Series, volume: Volume) -> dict[Face, Volume]:
+    """Give the counts of both views, of which one is at hand."""
+    from lesionmap.read import pixels
+
+    return {face: volume if one.name == series.name else pixels(one) for face, one in views.items()}
+
+
+def _outlined(view: Series, spot: HotSpot) -> Extent:
+    return Extent(view.name, spot.mask, None, view.phase)
 
 
 def propose(
@@ -98,17 +166,16 @@ def propose_seen(
     placement : Placement, optional
         As it lies on the views. Without one no site is proposed.
     """
-    from lesionmap.read import pixels
     from lesionmap.segment import plate_evidence, sites_seen, spots_at
 
     views = planar_views(visit, series)
-    read = {face: volume if one.name == series.name else pixels(one) for face, one in views.items()}
+    read = _both(views, series, volume)
     try:
         spots = spots_at(read, seed_lps_mm)
     except LesionmapError as error:
         marker = marked(series, volume, seed_lps_mm, placement, visit)
         return replace(marker, words=f"a marker was set, no outline: {error}")
-    extents = {face: Extent(views[face].name, spot.mask, None, views[face].phase) for face, spot in spots.items()}
+    extents = {face: _outlined(views[face], spot) for face, spot in spots.items()}
     main, *others = sorted(extents, key=lambda face: views[face].name != series.name)
     seen = sites_seen(spots, placement, seed_lps_mm) if placement is not None else ()
     evidence = plate_evidence(read, placement, seed_lps_mm) if placement is not None else None

@@ -1,4 +1,4 @@
-"""Candidates without a window: what waits, what is left out, and that nothing is a lesion before it is accepted."""
+"""Offers without a window: what waits, what is left out, and that nothing is a lesion before it is accepted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from napari.components import ViewerModel
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
-from lesionmap.segment import Candidate
 from lesionmap.space import Grid
 from lesionmap.store import Study
 from napari_lesionmap import load
 from napari_lesionmap.found import Found
 from napari_lesionmap.found_line import CANDIDATE, FoundLine, contours, dashes
 from napari_lesionmap.layers import world_from_lps
-from napari_lesionmap.proposals import Proposal
+from napari_lesionmap.proposals import Offer, Proposal
 from napari_lesionmap.resolve import least_certain
 from napari_lesionmap.session import Session
 from plugin.small import EARLIER, LATER, READER, SITES, spot
@@ -47,13 +46,14 @@ def open_visit(session: Session, visit: str) -> None:
     session.enter_visit(load.open_visit(session.study, session.work.visit(visit).visit, READER))
 
 
-def candidate(session: Session, site: str, radius_mm: float = 9.0, reason: str = "bright") -> Candidate:
+def candidate(session: Session, site: str, radius_mm: float = 9.0, reason: str = "bright") -> Offer:
     now, volume = session.now, session.volume
     assert now is not None
     assert now.placement is not None
     assert volume is not None
     middle = spot(now.placement, site)
-    return Candidate(Mask.ball(volume.grid, middle, radius_mm), site, 0.5, reason, middle)
+    extent = Extent(session.shown, Mask.ball(volume.grid, middle, radius_mm))
+    return Offer(site, reason, Proposal((site,), extent))
 
 
 def listed(session: Session, *sites: str) -> Found:
@@ -62,12 +62,12 @@ def listed(session: Session, *sites: str) -> Found:
     return found
 
 
-def take(found: Found, session: Session, *those: Candidate) -> None:
+def take(found: Found, session: Session, *those: Offer) -> None:
     now, volume = session.now, session.volume
     assert now is not None
     assert now.placement is not None
     assert volume is not None
-    found.take(volume, now.placement, those)
+    found.take(volume, now.placement, (those, ""))
 
 
 def tool(session: Session) -> str:
@@ -144,9 +144,11 @@ def test_rejected_it_is_not_listed_again_until_another_visit_is_opened(session: 
 def test_a_neighbour_of_a_rejected_one_stays(session: Session) -> None:
     found = listed(session, TIBIA)
     found.reject()
-    x, y, z = candidate(session, TIBIA).seed_lps_mm
+    one = candidate(session, TIBIA)
+    x, y, z = one.mask.lps_mm().mean(axis=0).tolist()
     assert session.volume is not None
-    beside = replace(candidate(session, TIBIA), mask=Mask.ball(session.volume.grid, (x, y, z + 15.0), 9.0))
+    moved = Extent(session.shown, Mask.ball(session.volume.grid, (x, y, z + 15.0), 9.0))
+    beside = replace(one, proposal=replace(one.proposal, extent=moved))
     take(found, session, beside)
     assert list(found.waiting) == [beside]
 
@@ -159,7 +161,8 @@ def test_what_is_drawn_already_is_left_out(session: Session) -> None:
     take(found, session, one, candidate(session, CLAVICLE))
     assert sites(found) == [CLAVICLE]
     session.remove(first)
-    session.add(Proposal((CLAVICLE,), Extent(series.name, None, candidate(session, CLAVICLE).seed_lps_mm)))
+    x, y, z = candidate(session, CLAVICLE).mask.lps_mm().mean(axis=0).tolist()
+    session.add(Proposal((CLAVICLE,), Extent(series.name, None, (x, y, z))))
     assert sites(found) == []
     assert looked(found) == ""
     take(found, session, one)
@@ -204,7 +207,7 @@ def test_the_result_of_a_search_in_what_is_shown_no_more_is_dropped(session: Ses
     assert now.placement is not None
     assert volume is not None
     open_visit(session, EARLIER)
-    found.take(volume, now.placement, (one,))
+    found.take(volume, now.placement, ((one,), ""))
     assert sites(found) == []
 
 
@@ -212,7 +215,7 @@ def test_where_nothing_can_be_looked_for_it_says_what_to_do(session: Session) ->
     found, said = Found(session), list[str]()
     found.said.connect(said.append)
     take(found, session)
-    assert said == ["no bright marrow stands out; no candidate is left on STIR coronal"]
+    assert said == ["nothing stands out; no candidate is left on STIR coronal"]
     now, work = session.now, session.work
     assert now is not None
     assert work is not None
@@ -222,7 +225,7 @@ def test_where_nothing_can_be_looked_for_it_says_what_to_do(session: Session) ->
     with pytest.raises(LesionmapError, match=r"in which fat is dark \(STIR\), got STIR coronal; X shows the next"):
         found.search()
     session._replace(replace(now, placement=None))
-    with pytest.raises(LesionmapError, match="none is placed on this visit; place it first"):
+    with pytest.raises(LesionmapError, match="none is placed on these images; place it first"):
         found.search()
     session.enter_patient(work)
     with pytest.raises(LesionmapError, match="open a visit that has images"):
@@ -277,7 +280,7 @@ def test_the_line_is_there_in_its_slices_only(session: Session) -> None:
     assert viewer.layers.selection.active is viewer.layers[0]
     assert viewer.dims.range[0].step == 6.0
     middle = (layer.data[:, 0] * np.asarray(layer.scale)).mean(axis=0)
-    assert middle == pytest.approx(world_from_lps(found.waiting[0].seed_lps_mm), abs=4.0)
+    assert middle == pytest.approx(world_from_lps(found.waiting[0].mask.lps_mm().mean(axis=0)), abs=4.0)
     viewer.dims.point = (here[0] + 30, *here[1:])
     assert not layer.visible
     viewer.dims.point = here

@@ -155,3 +155,29 @@ def test_the_other_view_lies_beside_with_the_same_place_and_its_own_outline(driv
     driver.shot("scan_beside")
     driver.press("L")
     assert driver.dock.views.earlier is None
+
+
+def test_candidates_on_the_scan_are_accepted_in_both_views(driver: Driver, study_path: Path) -> None:
+    found = driver.dock.desk.found
+    driver.press("C")
+    driver.wait(lambda: found.searched, "looking for hot spots")
+    planted = [(site, at) for site, at in clicks(SCAN, 2)]
+    near = [one for one in found.waiting for _, (x, _, z) in planted if _off(one.mask.lps_mm(), x, z) < 12.0]
+    assert len(near) >= 0.7 * len(planted)
+    assert len(found.waiting) <= len(planted) + 10
+    driver.rest(0.3)
+    driver.shot("scan_candidates")
+    first = found.looked
+    assert first is not None
+    driver.press("Return")
+    driver.idle()
+    with Study.open(study_path) as study:
+        (lesion,) = study.lesion_map("P001", DAY, driver.dock.desk.session.lesion_map.reader).lesions
+    assert lesion.sites == (first.site,)
+    assert lesion.extents[0].series == VIEWS[0]
+    assert first not in found.waiting
+
+
+def _off(points: np.ndarray[tuple[int, int], np.dtype[np.float64]], x: float, z: float) -> float:
+    middle = points.mean(axis=0)
+    return float(np.hypot(middle[0] - x, middle[2] - z))

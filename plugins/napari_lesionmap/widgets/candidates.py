@@ -12,7 +12,7 @@ from napari_lesionmap.widgets.parts import button, cell, fill, heading, hint, ta
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QTableWidgetItem
 
-    from lesionmap.segment import Candidate
+    from napari_lesionmap.proposals import Offer
     from napari_lesionmap.widgets.desk import Desk
 
 __all__ = ["CandidateList"]
@@ -60,5 +60,5 @@ class CandidateList:
         self.widget.setVisible(bool(waiting))
 
 
-def _cells(at: int, one: Candidate) -> tuple[QTableWidgetItem, ...]:
+def _cells(at: int, one: Offer) -> tuple[QTableWidgetItem, ...]:
     return cell(site_name(one.site), key=str(at)), cell(one.reason)
