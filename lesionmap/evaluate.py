@@ -247,4 +247,6 @@ def patient_results(
     from lesionmap.write import results_of
 
     who = study.patient(patient)
-    return results_of(who, patient_facts(study, patient, the_reader(study, patient, reader), volumes), rule=rule)
+    facts = patient_facts(study, patient, the_reader(study, patient, reader), volumes)
+    drugs, seen = study.treatments(patient), study.observations(patient)
+    return results_of(who, facts, rule=rule, treatments=drugs, observations=seen)

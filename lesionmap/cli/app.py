@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, results, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -33,6 +33,8 @@ app.command("add")(marks.add)
 app.command("clinic")(clinic.clinic)
 app.command("table")(results.table)
 app.command("compare")(results.compare)
+app.command("scores")(scores.scores)
+app.command("registry")(scores.registry)
 app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)

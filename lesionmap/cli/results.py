@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from lesionmap.visits import Patient, Visit
     from lesionmap.write import Results
 
-__all__ = ["compare", "export", "map_", "report", "table"]
+__all__ = ["compare", "export", "map_", "patients_of", "report", "results_for", "table"]
 
 
-def _results(study: str, patient: str, reader: str | None, rule: str = "default") -> "Results":
+def results_for(study: str, patient: str, reader: str | None, rule: str = "default") -> "Results":
+    """Give the results of a patient as one reader sees them."""
     from lesionmap.evaluate import patient_results
     from lesionmap.measure import rule_named
     from lesionmap.store import Study
@@ -58,7 +59,7 @@ def table(
     from lesionmap.write import LESION_COLUMNS, MODALITY_COLUMNS, lesion_rows, modality_rows, notes, write_table
 
     make, columns = (modality_rows, MODALITY_COLUMNS) if modalities else (lesion_rows, LESION_COLUMNS)
-    found = [_results(study, who, reader, rule) for who in _patients(study, patient)]
+    found = [results_for(study, who, reader, rule) for who in patients_of(study, patient)]
     rows = [row for one in found for row in make(one, [visit] if visit else None)]
     told = [note for one in found for note in notes(one)]
     write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
@@ -67,7 +68,7 @@ def table(
     say(f"{len(rows)} {'sites' if modalities else 'lesions'} written to {output}")
 
 
-def _patients(study: str, patient: str | None) -> list[str]:
+def patients_of(study: str, patient: str | None) -> list[str]:
     """Give the patient named, or all that have marks."""
     from lesionmap.store import Study
 
@@ -89,7 +90,7 @@ def compare(
     """
     from lesionmap.write import comparison_columns, comparison_rows, notes, write_table
 
-    found = _results(study, patient, reader)
+    found = results_for(study, patient, reader)
     rows = comparison_rows(found)
     write_table(rows, comparison_columns(found), output, overwrite=overwrite, notes=notes(found))
     say(f"{len(rows)} tracks over {len(found.visits)} visits written to {output}")
@@ -110,7 +111,7 @@ def map_(
     """
     from lesionmap.write import body_map, map_model
 
-    found = _results(study, patient, reader, rule)
+    found = results_for(study, patient, reader, rule)
     panels = map_model(found, [visit] if visit else None)
     with busy("drawing"):
         body_map(panels, output, title=f"{found.patient.id} · read by {found.reader}", overwrite=overwrite)
@@ -133,7 +134,7 @@ def report(
     """
     from lesionmap.write import write_report
 
-    found = _results(study, patient, reader, rule)
+    found = results_for(study, patient, reader, rule)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")

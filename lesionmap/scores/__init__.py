@@ -6,9 +6,11 @@ which every score is printed. A sum of which an item is missing is unknown, neve
 
 from lesionmap.scores.bone_scan import ScanFigures, scan_figures
 from lesionmap.scores.definition import CutOff, Definition, Item, definition_from_file, definitions
-from lesionmap.scores.score import WITHIN_DAYS, Read, Score, ScoreItem, nearest, score
+from lesionmap.scores.mapped import FACTS, Read, ground_of, no_if_imaged
+from lesionmap.scores.score import WITHIN_DAYS, Score, ScoreItem, nearest, score
 
 __all__ = [
+    "FACTS",
     "WITHIN_DAYS",
     "CutOff",
     "Definition",
@@ -19,7 +21,9 @@ __all__ = [
     "ScoreItem",
     "definition_from_file",
     "definitions",
+    "ground_of",
     "nearest",
+    "no_if_imaged",
     "scan_figures",
     "score",
 ]

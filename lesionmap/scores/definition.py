@@ -92,6 +92,11 @@ class Definition:
     cut_offs: tuple[CutOff, ...] = ()
 
     @property
+    def can_sum(self) -> bool:
+        """True if it has a sum and all that is summed has its points."""
+        return self.has_sum and not any(item.unconfirmed for item in self.items)
+
+    @property
     def unverified(self) -> tuple[str, ...]:
         """What of it is not verified, each reason once."""
         reasons = [item.why for item in self.items if not item.verified]
@@ -139,7 +144,9 @@ def _definition(text: str, file: str) -> Definition:
     for key in ("name", "title", "source"):
         _text(table, key, f"score {file}")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", table["name"]):
-        raise LesionmapError(f"score {file}: a name in small letters, digits and '_' was expected, got {table['name']!r}")
+        raise LesionmapError(
+            f"score {file}: a name in small letters, digits and '_' was expected, got {table['name']!r}"
+        )
     if table["applies_to"] not in get_args(AppliesTo):
         raise LesionmapError(
             f"score {file}: applies_to is {', '.join(get_args(AppliesTo))}, got {table['applies_to']!r}"
@@ -173,7 +180,7 @@ def _check_whole(made: Definition, file: str) -> None:
             f"score {file}: a sum needs points for each item, {', '.join(bare)} has none; "
             f'give them, or points = "{TO_BE_CONFIRMED}"'
         )
-    if made.range and not any(item.unconfirmed for item in made.items):
+    if made.range and made.can_sum:
         most = sum(max(worth for _, worth in item.points or ()) for item in made.items)
         if most > made.range[1]:
             raise LesionmapError(f"score {file}: points reach {most:g}, the range ends at {made.range[1]:g}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
@@ -13,16 +13,36 @@ from lesionmap.skeleton import Group, imaged, known, site, sites
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lesionmap.compare import VisitDisease, VisitFacts
+    from lesionmap.clinic import Observation
+    from lesionmap.compare import Disease, VisitDisease, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count
     from lesionmap.skeleton import Site
 
-__all__ = ["FACTS", "Ground", "Told", "Value"]
+__all__ = ["FACTS", "Ground", "Read", "Told", "Value", "ground_of", "no_if_imaged"]
 
 Value: TypeAlias = float | bool | str | None
 _OTHER = "other sites"
 _APART = frozenset({"mandible", "clavicle", "skull"})
+
+
+class Read(Protocol):
+    """What a score needs to know of a patient; ``write.Results`` is one."""
+
+    @property
+    def counts(self) -> Mapping[str, Count]:
+        """Visit key to count."""
+
+    @property
+    def disease(self) -> Disease:
+        """The course over all visits."""
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """What was measured, asked or judged."""
+
+    def facts(self, visit: str) -> VisitFacts:
+        """Give the facts of a visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +65,14 @@ class Told:
     why: str = ""
 
 
+def ground_of(results: Read, visit: str) -> Ground:
+    """Give the ground of a whole visit."""
+    facts, count = results.facts(visit), results.counts[visit]
+    disease = next(one for one in results.disease.visits if one.visit == visit)
+    counted = [lesion for lesion in facts.lesion_map.lesions if count.of(lesion.id).counted]
+    return Ground(facts, count, disease, counted)
+
+
 def _number(get: Callable[[Ground], int]) -> Callable[[Ground], Told]:
     return lambda ground: Told(float(get(ground)))
 
@@ -62,7 +90,7 @@ def _largest(ground: Ground) -> Told:
 def _said(ground: Ground, *names: str) -> Told:
     """Say whether a lesion has one of some attributes: no, only where all of them were looked at."""
     if not ground.lesions:
-        return _unless_unseen(ground, sites())
+        return no_if_imaged(ground, sites())
     words = [getattr(lesion.attributes, name) for lesion in ground.lesions for name in names]
     if any(words):
         return Told(value=True)
@@ -77,8 +105,8 @@ def _vertebral(ground: Ground) -> Told:
     return _said(ground, "vertebral_height_loss")
 
 
-def _unless_unseen(ground: Ground, places: Iterable[Site]) -> Told:
-    """Say *no*, if all these places were imaged."""
+def no_if_imaged(ground: Ground, places: Iterable[Site]) -> Told:
+    """Say *no*, if all these places were imaged; else nothing, and where it was not looked."""
     placement = ground.facts.placement
     if placement is None or placement.coverage is None:
         return Told(None, "what was imaged is not known")
@@ -89,17 +117,17 @@ def _unless_unseen(ground: Ground, places: Iterable[Site]) -> Told:
 def _symmetric(ground: Ground) -> Told:
     if ground.disease.symmetric:
         return Told(value=True)
-    return _unless_unseen(ground, [x for x in sites() if x.side != "midline"])
+    return no_if_imaged(ground, [x for x in sites() if x.side != "midline"])
 
 
 def _several(ground: Ground) -> Told:
-    return Told(value=True) if ground.count.total.lesions > 1 else _unless_unseen(ground, sites())
+    return Told(value=True) if ground.count.total.lesions > 1 else no_if_imaged(ground, sites())
 
 
 def _spine(ground: Ground) -> Told:
     if ground.disease.spine:
         return Told(value=True)
-    return _unless_unseen(ground, [x for x in sites() if x.region == "spine"])
+    return no_if_imaged(ground, [x for x in sites() if x.region == "spine"])
 
 
 def _suggestive(ground: Ground) -> Told:
@@ -108,7 +136,7 @@ def _suggestive(ground: Ground) -> Told:
     if disease.spine or disease.clavicle or disease.sternum:
         return Told(value=True)
     wanted = [x for x in sites() if x.region == "spine" or x.bone in ("clavicle", "sternum")]
-    return _unless_unseen(ground, wanted)
+    return no_if_imaged(ground, wanted)
 
 
 def _sites(ground: Ground) -> Told:

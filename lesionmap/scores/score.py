@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from lesionmap.compare import is_read
 from lesionmap.scores.definition import TO_BE_CONFIRMED
-from lesionmap.scores.mapped import FACTS, Ground, Told
+from lesionmap.scores.mapped import FACTS, Told, ground_of
 from lesionmap.skeleton import Group, bone, known, site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from lesionmap.clinic import Observation
-    from lesionmap.compare import Disease, VisitFacts
+    from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Lesion
-    from lesionmap.measure import Count
     from lesionmap.scores.definition import Definition, Item
-    from lesionmap.scores.mapped import Value
+    from lesionmap.scores.mapped import Ground, Read, Value
 
-__all__ = ["WITHIN_DAYS", "Read", "Score", "ScoreItem", "nearest", "score"]
+__all__ = ["WITHIN_DAYS", "Score", "ScoreItem", "nearest", "score"]
 
 WITHIN_DAYS = 30
 """An observation belongs to a visit that is not further away (our choice)."""
-
-
-class Read(Protocol):
-    """What a score needs to know of a patient; ``write.Results`` is one."""
-
-    @property
-    def counts(self) -> Mapping[str, Count]:
-        """Visit key to count."""
-
-    @property
-    def disease(self) -> Disease:
-        """The course over all visits."""
-
-    @property
-    def observations(self) -> tuple[Observation, ...]:
-        """What was measured, asked or judged."""
-
-    def facts(self, visit: str) -> VisitFacts:
-        """Give the facts of a visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +75,20 @@ def score(definition: Definition, results: Read, visit: str) -> Score:
     visit : str
         Its key.
     """
-    facts, count = results.facts(visit), results.counts[visit]
-    disease = next(one for one in results.disease.visits if one.visit == visit)
-    counted = [lesion for lesion in facts.lesion_map.lesions if count.of(lesion.id).counted]
+    ground = ground_of(results, visit)
     if definition.applies_to == "visit":
-        return _one(definition, Ground(facts, count, disease, counted), results.observations)
-    units = _units(definition, counted)
-    grounds = [Ground(facts, count, disease, lesions, unit) for unit, lesions in units.items()]
+        return _one(definition, ground, results.observations)
+    units = _units(definition, ground.lesions)
+    grounds = [replace(ground, lesions=lesions, unit=unit) for unit, lesions in units.items()]
     parts = tuple(_one(definition, ground, results.observations) for ground in grounds)
     missing = tuple(f"{part.unit} {key}" for part in parts for key in part.missing)
     sums = [part.sum for part in parts]
     known_sums = [one for one in sums if one is not None]
-    why = _why_no_sum(definition, missing) or ("" if count.judged or _read(facts) else "the visit was not read")
+    why = _why_no_sum(definition, missing) or ("" if is_read(ground.facts) else "the visit was not read")
     total = sum(known_sums) if not why and len(known_sums) == len(sums) else None
     return Score(
         definition.name, definition.label, visit, "", (), total, why, missing, definition.unverified, parts=parts
     )
-
-
-def _read(facts: VisitFacts) -> bool:
-    from lesionmap.compare import is_read
-
-    return is_read(facts)
 
 
 def _units(definition: Definition, lesions: Iterable[Lesion]) -> dict[str, list[Lesion]]:
@@ -156,14 +129,14 @@ def _one(definition: Definition, ground: Ground, observations: Sequence[Observat
         why_no_sum=why,
         missing=missing,
         unverified=definition.unverified,
-        reading=f"{highest.at_least:g} or more: {highest.words}" if highest else "",
+        reading=f"{highest.at_least:g} or more is published with: {highest.words}" if highest else "",
     )
 
 
 def _why_no_sum(definition: Definition, missing: Sequence[str]) -> str:
     if not definition.has_sum:
         return "it has no sum"
-    if any(item.unconfirmed for item in definition.items):
+    if not definition.can_sum:
         return f"grades or points are {TO_BE_CONFIRMED}"
     return f"missing: {', '.join(missing)}" if missing else ""
 
