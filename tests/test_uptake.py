@@ -15,7 +15,7 @@ from lesionmap import annotate, skeleton
 from lesionmap.compare import VisitFacts, marked_on, seen_by_site
 from lesionmap.evaluate import with_coverage
 from lesionmap.lesions import Extent, Lesion, LesionMap, Mask
-from lesionmap.measure import early_over_late, measure_map
+from lesionmap.measure import early_over_late, geometric_mean, measure_map
 from lesionmap.read.planar import planar_grid
 from lesionmap.scores import scan_figures
 from lesionmap.skeleton.limits import physis_planes
@@ -233,3 +233,20 @@ def test_slices_and_scan_agree_or_not_and_what_was_not_imaged_is_no_disagreement
     alone = seen_by_site(facts_of(visit, placement, lesions[1]))
     assert alone[0].scan == "not known"  # nothing was marked on the scan: nobody knows that it was read
     assert seen_by_site(facts_of(on_scan(series("anterior")), placed(), lesions[2])) == ()
+
+
+def test_the_geometric_mean_pairs_what_both_views_show_at_one_place() -> None:
+    front = np.diag([2.0, 1.0, 3.0, 1.0])[:, [0, 2, 1, 3]]  # columns go to the left, rows down
+    front[:3, 3] = [-6.0, -100.0, 40.0]
+    front[2, 1] = -3.0
+    behind = front.copy()
+    behind[0, 0], behind[0, 3], behind[1, 3] = -2.0, 6.0, 100.0
+    grids = [Grid((7, 5, 1), matrix) for matrix in (front, behind)]
+    counts = np.arange(35.0).reshape(7, 5, 1)
+    anterior = Volume(counts, grids[0], projection=True)
+    mean = geometric_mean(anterior, Volume(counts[::-1] * 4.0, grids[1], projection=True))
+    assert np.allclose(mean.array, counts * 2.0)  # the posterior view is the mirror image
+    assert mean.grid == grids[0]
+    less = geometric_mean(anterior, Volume(counts[2:], Grid((5, 5, 1), behind), projection=True))
+    assert np.isnan(less.array[:2]).all()
+    assert np.isfinite(less.array[2:]).all()

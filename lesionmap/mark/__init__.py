@@ -3,7 +3,7 @@
 from lesionmap.mark.grown import grow_marks
 from lesionmap.mark.joined import join_lesions
 from lesionmap.mark.masks import add_masks, add_report, add_segs, onto_grid
-from lesionmap.mark.rows import accept_tracks, add_marks
+from lesionmap.mark.rows import accept_tracks, add_marks, with_tracks
 from lesionmap.mark.sites import proposed_sites
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "join_lesions",
     "onto_grid",
     "proposed_sites",
+    "with_tracks",
 ]

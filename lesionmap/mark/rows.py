@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from lesionmap.compare import VisitFacts
+    from lesionmap.compare import Match, VisitFacts
     from lesionmap.lesions import LesionMap
     from lesionmap.read.rows import MarkRow
     from lesionmap.skeleton import Placement
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lesionmap.space import Volume
     from lesionmap.visits import Series, Visit
 
-__all__ = ["accept_tracks", "add_marks"]
+__all__ = ["accept_tracks", "add_marks", "with_tracks"]
 
 
 def add_marks(
@@ -171,10 +171,14 @@ def accept_tracks(facts: VisitFacts, others: Sequence[VisitFacts]) -> LesionMap:
 
     Only lesions whose own tracks are marked in no other visit are proposed any. What is offered with a warning is left.
     """
-    lesion_map, found = facts.lesion_map, dict[str, tuple[str, ...]]()
-    for one in match(facts, others):
-        if not one.warning:
-            found[one.lesion] = (*found.get(one.lesion, ()), *one.tracks)
+    return with_tracks(facts.lesion_map, [one for one in match(facts, others) if not one.warning])
+
+
+def with_tracks(lesion_map: LesionMap, matches: Iterable[Match]) -> LesionMap:
+    """Give lesions the tracks of what they were matched with: several where they merged."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in matches:
+        found[one.lesion] = (*found.get(one.lesion, ()), *one.tracks)
     for lesion, tracks in found.items():
         lesion_map = annotate.change_lesion(lesion_map, lesion, tracks=tuple(dict.fromkeys(tracks)))
     return lesion_map

@@ -11,7 +11,7 @@ from lesionmap.measure.extent import (
     reference_mean,
 )
 from lesionmap.measure.rule import RULES, CountRule, rule_from_file, rule_named
-from lesionmap.measure.uptake import Uptake
+from lesionmap.measure.uptake import Uptake, geometric_mean
 
 __all__ = [
     "RULES",
@@ -23,6 +23,7 @@ __all__ = [
     "Uptake",
     "count",
     "early_over_late",
+    "geometric_mean",
     "main_measurement",
     "measure_extent",
     "measure_lesion",

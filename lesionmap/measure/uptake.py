@@ -17,18 +17,18 @@ from lesionmap.annotate.places import mirror_place, seen_in
 from lesionmap.skeleton import Group, growth, known
 from lesionmap.skeleton.limits import LONG, physis_planes
 from lesionmap.skeleton.shape import posed_tubes
+from lesionmap.space import Volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.lesions import Mask
     from lesionmap.skeleton import Placement
-    from lesionmap.space import Volume
 
     Array = NDArray[np.float64]
     Pixels = NDArray[np.int_]
 
-__all__ = ["Uptake", "disc", "mean_counts", "shaft", "uptake_of"]
+__all__ = ["Uptake", "disc", "geometric_mean", "mean_counts", "shaft", "uptake_of"]
 
 _DISC_MM = 6.0  # about a plate's half breadth in the view, and what the camera blurs (assumed)
 _APART_MM = 15.0  # a plate so near to a lesion is not one of the others
@@ -152,3 +152,27 @@ def disc(view: Volume, at: Array) -> Pixels:
     steps = np.column_stack([first.ravel(), second.ravel(), np.zeros(first.size, dtype=int)])
     cells = np.rint(view.grid.voxels(flat)).astype(int) + steps
     return np.asarray(cells[np.linalg.norm(view.grid.lps(cells) - flat, axis=1) <= _DISC_MM])
+
+
+def geometric_mean(anterior: Volume, posterior: Volume) -> Volume:
+    """Give the root of the product of both views: what lies deep is less dimmed by the body than in either.
+
+    Parameters
+    ----------
+    anterior, posterior : Volume
+        Projections of one scan.
+
+    Returns
+    -------
+    Volume
+        On the anterior grid; each pixel with the one of the posterior view that holds its middle. NaN where the
+        posterior view shows nothing.
+    """
+    voxels = np.argwhere(np.ones(anterior.grid.shape, dtype=bool))
+    there = np.rint(posterior.grid.voxels(anterior.grid.lps(voxels))).astype(int)
+    there[:, 2] = 0  # a projection holds all of its depth
+    inside = np.all((there >= 0) & (there < posterior.grid.shape), axis=1)
+    behind = np.full(len(voxels), np.nan)
+    behind[inside] = posterior.array[tuple(there[inside].T)]
+    product = anterior.array.astype(np.float64).clip(0) * behind.reshape(anterior.grid.shape).clip(0)
+    return Volume(np.sqrt(product), anterior.grid, projection=True)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QHeaderView
 
-from napari_lesionmap.resolve import CourseRow, course_rows
+from napari_lesionmap.resolve import CourseRow, course_rows, site_name
 from napari_lesionmap.widgets.legend import state_icon
+from napari_lesionmap.widgets.matches import MatchList
 from napari_lesionmap.widgets.parts import cell, fill, heading, hint, page, table
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QTableWidgetItem
 
+    from lesionmap.compare import Doubt
     from napari_lesionmap.resolve import CourseCell
     from napari_lesionmap.widgets.desk import Desk
     from napari_lesionmap.widgets.visits import VisitsPage
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ComparePage"]
 
 _ROW_PX = 40
+_DOUBTS_PX = 3 * _ROW_PX + 32
 _FAINT = "#8a94a0"
 
 
@@ -30,7 +33,10 @@ class ComparePage:
     def __init__(self, desk: Desk, visits: VisitsPage) -> None:
         self._desk, self._visits = desk, visits
         self._rows: tuple[CourseRow, ...] = ()
+        self._doubts: tuple[Doubt, ...] = ()
         self.widget, layout = page()
+        self.matches = MatchList(desk)
+        layout.addWidget(self.matches.widget)
         layout.addWidget(heading("Course of each lesion"))
         self.table = table(("Site",), 0, 8)
         self.table.setAccessibleName("course of each lesion")
@@ -40,6 +46,15 @@ class ComparePage:
         layout.addWidget(self.table, 1)
         self._words = hint("Click a cell to see the lesion in that visit.")
         layout.addWidget(self._words)
+        self._again = heading("Look again")
+        layout.addWidget(self._again)
+        self.again = table(("Visit", "Why"), 1, 3)
+        self.again.setAccessibleName("look again")
+        self.again.setWordWrap(True)
+        self.again.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        self.again.setMaximumHeight(_DOUBTS_PX)
+        self.again.cellClicked.connect(self._look_again)
+        layout.addWidget(self.again)
         for signal in (desk.session.visit_changed, desk.session.map_changed):
             signal.connect(self.show)
         self.show()
@@ -51,11 +66,19 @@ class ComparePage:
             self._words.setText(found.reason or "Click a cell to see the lesion in that visit.")
         if found is None or not found.lesion or session.results is None:
             return
-        key = session.results.visits[column - 1].visit.key
-        if key == session.key:
-            self._show_lesion(found.lesion)
-        else:
-            self._visits.open_visit(key, found.lesion)
+        self._open(session.results.visits[column - 1].visit.key, found.lesion)
+
+    def _look_again(self, row: int, _column: int) -> None:
+        """Go to what is to be looked at again; where nothing is marked, to where the lesion should be."""
+        doubt = self._doubts[row]
+        self._words.setText(doubt.words)
+        self._open(doubt.visit, doubt.lesion)
+
+    def _open(self, key: str, lesion: str) -> None:
+        if key != self._desk.session.key:
+            self._visits.open_visit(key, lesion)
+        elif lesion:
+            self._show_lesion(lesion)
 
     def _show_lesion(self, lesion: str) -> None:
         session = self._desk.session
@@ -74,6 +97,14 @@ class ComparePage:
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         fill(self.table, [[cell(x.site, key=x.track), *map(_state_cell, x.cells)] for x in self._rows])
+        self._doubts = results.doubts if results else ()
+        fill(self.again, [self._doubt_cells(doubt) for doubt in self._doubts])
+        for part in (self._again, self.again):
+            part.setVisible(bool(self._doubts))
+
+    def _doubt_cells(self, doubt: Doubt) -> tuple[QTableWidgetItem, ...]:
+        where = f"{site_name(doubt.site)}: " if doubt.site else ""
+        return cell(self._desk.session.visit_words(doubt.visit)), cell(f"{where}{doubt.words}")
 
 
 def _state_cell(found: CourseCell) -> QTableWidgetItem:
