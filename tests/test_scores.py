@@ -57,12 +57,12 @@ def read(*at: str, attributes: Attributes | None = None, imaged: tuple[str, ...]
     return VisitFacts(Visit("P001", DAY), lesion_map, None if imaged is None else placed(*imaged))
 
 
-def results(facts: VisitFacts, days: int = 0, **values: float) -> Results:
+def results(facts: VisitFacts, days: float = 0, **values: float) -> Results:
     seen = [Observation(DAY + timedelta(days), name.replace("__", "@tibia."), x) for name, x in values.items()]
     return results_of(Patient("P001"), [facts], observations=seen)
 
 
-def scored(name: str, facts: VisitFacts, days: int = 0, **values: float) -> Score:
+def scored(name: str, facts: VisitFacts, days: float = 0, **values: float) -> Score:
     return score(definitions()[name], results(facts, days, **values), DAY.isoformat())
 
 

@@ -151,6 +151,7 @@ def export(
     sr: Annotated[
         bool, typer.Option("--sr", help="A DICOM report of all that was found, and the Segmentations it points to.")
     ] = False,
+    fhir: Annotated[bool, typer.Option("--fhir", help="A FHIR R4B bundle (JSON) of all that was found.")] = False,
     labelmap: Annotated[
         bool, typer.Option("--labelmap", help="With --seg or --sr: labels, small, but read by fewer programs.")
     ] = False,
@@ -174,28 +175,35 @@ def export(
     from lesionmap.store import Study
     from lesionmap.write.drawn import drawn_series
 
-    if not (nifti or seg or sr or png):
-        raise typer.BadParameter("say what to export: --nifti, --seg, --sr or --png")
-    if (labelmap or identified) and not (seg or sr):
-        raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
-    if notes and not sr:
-        raise typer.BadParameter("--notes is for --sr")
+    _check_wishes(nifti or seg or sr or png or fhir, labelmap or identified, seg or sr, notes and not sr)
     with Study.open(study) as opened, busy("measuring"):
         who, stored = opened.patient(patient), opened.visit(patient, visit)
         name = the_reader(opened, patient, reader, visit)
         lesion_map = opened.lesion_map(patient, visit, name)
-        results = patient_results(opened, patient, reader=name) if sr else None
+        results = patient_results(opened, patient, reader=name) if sr or fhir else None
     if (nifti or seg) and not drawn_series(lesion_map):
         raise LesionmapError(f"visit {visit} has no mask to export; its lesions are marked by points or sites only")
     output.mkdir(parents=True, exist_ok=True)
     with busy("exporting"):
         if seg or sr:
             how = _HowDicom(labelmap, identified, notes, overwrite)
-            _export_dicom(who, stored, lesion_map, results, output, how)
+            _export_dicom(who, stored, lesion_map, results if sr else None, output, how)
             if sr and not seg and drawn_series(lesion_map):
                 say("the report points to the Segmentations, so they are written with it")
         for write in (_export_nifti,) * nifti + (_export_png,) * png:
             write(stored, lesion_map, output, overwrite=overwrite)
+        if fhir and results:
+            _export_fhir(results, stored, output, overwrite=overwrite)
+
+
+def _check_wishes(anything: bool, for_dicom: bool, dicom: bool, stray_notes: bool) -> None:
+    """Refuse options that ask for nothing, or for what is not written."""
+    if not anything:
+        raise typer.BadParameter("say what to export: --nifti, --seg, --sr, --png or --fhir")
+    if for_dicom and not dicom:
+        raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
+    if stray_notes:
+        raise typer.BadParameter("--notes is for --sr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +248,14 @@ def _export_dicom(
     lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
     for lesion, (n, series) in lost.items():
         say(f"{lesion}: {n} voxels between the stations of {series} have no image and were left out")
+
+
+def _export_fhir(results: "Results", visit: "Visit", folder: Path, *, overwrite: bool) -> None:
+    from lesionmap.write import write_fhir
+
+    path = folder / f"{results.patient.id}_{visit.key}_fhir.json"
+    write_fhir(results, visit.key, path, overwrite=overwrite)
+    say(f"FHIR bundle: {path}")
 
 
 def _export_png(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:

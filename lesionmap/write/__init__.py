@@ -6,6 +6,7 @@ counts and states computed once. Every file is written whole or not at all, and 
 
 from lesionmap.write.codes import SiteCodes, site_codes
 from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS, MODALITY_COLUMNS, SCORE_COLUMNS
+from lesionmap.write.fhir import fhir_bundle, write_fhir
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
 from lesionmap.write.mapmaker import map_model
@@ -40,6 +41,7 @@ __all__ = [
     "comparison_rows",
     "dot_radius_mm",
     "ending",
+    "fhir_bundle",
     "lesion_rows",
     "map_model",
     "map_svg",
@@ -57,6 +59,7 @@ __all__ = [
     "segmentations",
     "site_codes",
     "state_style",
+    "write_fhir",
     "write_label_map",
     "write_nifti_labels",
     "write_report",
