@@ -25,7 +25,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCREEN = {"napari", "qtpy", "PySide6", "PyQt6", "vispy", "magicgui", "superqt"}
 HEAVY = {"scipy", "skimage", "pydicom", "highdicom", "nibabel", "SimpleITK", "pandas", "sqlalchemy", "matplotlib"}
-HEAVY |= {"shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
+HEAVY |= {"fhir", "shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
 # Modules that are themselves imported late, in the function that needs them.
 LATE = {f"lesionmap.store.{name}": ["sqlalchemy"] for name in ("database", "rows", "tables")}
 LATE["lesionmap.pacs.dicomweb"] = ["dicomweb_client", "pydicom"]

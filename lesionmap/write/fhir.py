@@ -87,6 +87,10 @@ class _Visit:
         """The id of the patient, the same in all visits."""
         return str(uuid5(NAMESPACE_URL, f"lesionmap\n{self.results.patient.id}"))
 
+    def site(self, name: str) -> str:
+        """Give the id of a place of the patient's body, the same in all visits."""
+        return str(uuid5(NAMESPACE_URL, f"lesionmap\n{self.results.patient.id}\nsite\n{name}"))
+
     def observation(self, what: str, name: str) -> Plain:
         """Begin an Observation."""
         facts = self.results.facts(self.key)
@@ -198,7 +202,7 @@ def _body_structure(here: _Visit, name: str) -> Plain:
     qualifiers = [*codes.modifiers, *([codes.laterality] if codes.laterality else [])]
     return {
         "resourceType": "BodyStructure",
-        "id": here.uuid("site", name),
+        "id": here.site(name),
         "identifier": [{"system": f"{PRIVATE}:site", "value": name}],
         "location": _concept([codes.region], codes.text),
         **({"locationQualifier": [_concept([code]) for code in qualifiers]} if qualifiers else {}),
@@ -212,7 +216,7 @@ def _site(here: _Visit, name: str) -> Plain:
     codes = site_codes(name)
     link = {
         "url": "http://hl7.org/fhir/StructureDefinition/bodySite",
-        "valueReference": _reference(here.uuid("site", name)),
+        "valueReference": _reference(here.site(name)),
     }
     return {"extension": [link], **_concept([codes.region], codes.text)}
 
