@@ -192,7 +192,9 @@ def test_days_move_as_those_of_the_images_did(study: Study, tmp_path: Path) -> N
     study.remember("dates moved\nP002", "P002")
     seen = tmp_path / "o.csv"
     seen.write_text("date,esr_mm_h\n2008-05-14,40\n2008-06-14,20\n", encoding="utf-8")
-    lesionmap("clinic", study.path, "P002", "--observations", seen)
+    ran = lesionmap("clinic", study.path, "P002", "--observations", seen)
+    assert "moved alike" in ran.out
+    assert "moved" not in lesionmap("clinic", study.path, "P001", "--observations", seen).out
     first, second = study.observations("P002")
     assert first.date < date(2005, 12, 1)
     assert (second.date - first.date).days == 31

@@ -154,7 +154,7 @@ def test_what_came_back_and_what_merged_have_codes_of_our_own() -> None:
 
 
 def test_every_site_and_group_has_a_body_structure() -> None:
-    names = [place.id for place in (*sites(), *groups())]
+    names = [*(place.id for place in sites()), *(place.id for place in groups())]
     marks = [Mark(name, f"2.25.{n}") for n, name in enumerate(names, start=1)]
     found = resources(fhir_bundle(results_of(Patient("P001"), [facts(THEN, None, marks, None)]), THEN), "BodyStructure")
     assert [x["identifier"][0]["value"] for x in found] == names

@@ -78,8 +78,9 @@ def test_import_rules_hold(copy: Path) -> None:
         ),
         ("visits", "import napari_lesionmap\n", "The core knows no screen", "lesionmap.visits -> napari_lesionmap"),
         ("measure", "import pydicom\n", "From scores down", "lesionmap.measure -> pydicom"),
+        ("scores", "import pandas\n", "From scores down", "lesionmap.scores -> pandas"),
     ],
-    ids=["upward", "upward_to_the_top", "qt_in_a_function", "plugin", "dicom_in_measure"],
+    ids=["upward", "upward_to_the_top", "qt_in_a_function", "plugin", "dicom_in_measure", "pandas_in_scores"],
 )
 def test_each_import_rule_is_seen_to_fail(copy: Path, module: str, planted: str, rule: str, said: str) -> None:
     path = copy / "lesionmap" / f"{module}.py"

@@ -35,6 +35,7 @@ def clinic(
 
     The same rows again change nothing; another value, or another end, takes the place of the one before.
     """
+    from lesionmap.intake import days_moved
     from lesionmap.store import Study
 
     if (remove or items) and not (treatments or observations):
@@ -45,11 +46,14 @@ def clinic(
             facts = _read(opened, patient, treatments, observations, items)
             n_given, n_changed = len(facts), opened.save_clinic(patient, facts, reader, remove=remove)
         drugs, seen = opened.treatments(patient), opened.observations(patient)
+        moved = bool(n_given and days_moved(opened, patient))
     if as_json:
         put_json(_plain(drugs, seen))
     elif n_given:
         done = "taken away" if remove else "new or changed"
         say(f"{n_changed} of {n_given} rows {done}; {patient} has {len(drugs)} treatments, {len(seen)} observations")
+        if moved:
+            say(f"the dates of {patient} in this study are moved; those of these rows moved alike")
     else:
         _tell(drugs, seen)
 
