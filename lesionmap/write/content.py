@@ -10,6 +10,7 @@ from lesionmap import __version__
 from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
+from lesionmap.write.diseased import disease_section, doubt_lines
 from lesionmap.write.rows import tally_words, threshold_words
 from lesionmap.write.scanned import scan_sections
 from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, figure
@@ -52,6 +53,7 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
         Section("Lesion map", kind="map"),
         _counts(results),
         *_courses(results),
+        disease_section(results),
         *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
         *scan_sections(results),
         _legs(results),
@@ -80,7 +82,7 @@ def _warnings(results: Results) -> tuple[str, ...]:
         if unsized:
             found.append(f"{key}: no volume for {_names(unsized)}.")
         found += [f"{key}: skeleton: {warning}" for warning in (facts.placement.warnings if facts.placement else ())]
-    return tuple(found)
+    return (*found, *doubt_lines(results))
 
 
 def _state(course: TrackCourse, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton import PlacedLandmark
     from lesionmap.space import Grid
     from lesionmap.visits import Sex
-    from lesionmap.write import Results
+    from lesionmap.write import MapPanel, Results
 
 __all__ = [
     "ATTRIBUTES",
@@ -36,6 +36,7 @@ __all__ = [
     "VisitRow",
     "attribute_choices",
     "attribute_words",
+    "changes_of",
     "count_words",
     "course_rows",
     "earlier_rows",
@@ -54,6 +55,8 @@ __all__ = [
 
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
 ATTRIBUTES = tuple(field.name for field in fields(Attributes))
+
+_CAME_OR_WENT = frozenset({"new", "first_seen", "recurrent", "resolved"})
 
 XYZ = tuple[float, float, float]
 
@@ -308,6 +311,11 @@ def _course_cell(course: TrackCourse, key: str) -> CourseCell:
     more = f", {change.split_merge}" if change.split_merge else ""
     lesion = change.lesions[0] if change.lesions else ""
     return CourseCell(change.state, f"{state_style(change.state).words}{more}{volume}", lesion, change.reason)
+
+
+def changes_of(panel: MapPanel) -> MapPanel:
+    """Give the map of what came and went in a visit alone: what stayed is left out."""
+    return replace(panel, dots=tuple(dot for dot in panel.dots if dot.state in _CAME_OR_WENT))
 
 
 def normal_words(facts: VisitFacts, lesion: Lesion, sex: Sex | None) -> str:

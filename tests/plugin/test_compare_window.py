@@ -70,6 +70,20 @@ def test_proposals_are_confirmed_in_one_pass_and_doubts_are_one_click_away(drive
     driver.row(page.again, LATER, 1)
     driver.idle()
     assert session.selected == "L3"
+    map_of_changes(driver)
     driver.press("Ctrl+Z")
     driver.idle()
     assert {x.sites[0]: x.tracks for x in stored(study_path).lesions}[CLAVICLE] != earlier[CLAVICLE]
+
+
+def map_of_changes(driver: Driver) -> None:
+    """What is new alone is shown: the others have only become smaller."""
+    page = driver.dock.compare
+    driver.click(page.changes)
+    driver.idle()
+    assert page.body.isVisible()
+    assert not page.table.isVisible()
+    driver.wait(lambda: page.body.shown() == {"L3"}, "drawing the map")
+    driver.shot("compare_map")
+    driver.click(page.changes)
+    assert page.table.isVisible()

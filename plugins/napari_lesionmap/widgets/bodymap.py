@@ -100,6 +100,10 @@ class BodyMap(QWidget):  # type: ignore[misc]  # qtpy has no types
         """Whether there is a skeleton to click on."""
         return bool(self._views)
 
+    def shown(self) -> set[str]:
+        """Give the ids of the lesions that are shown; the empty one stands for those that are gone."""
+        return {dot.lesion for dot in self._panel.dots} if self._panel else set()
+
     def set_panel(self, panel: MapPanel | None) -> None:
         """Take the dots and the coverage to show."""
         self._panel = panel

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QBrush, QColor
-from qtpy.QtWidgets import QHeaderView
+from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QVBoxLayout
 
-from napari_lesionmap.resolve import CourseRow, course_rows, site_name
+from napari_lesionmap.resolve import CourseRow, changes_of, course_rows, site_name
 from napari_lesionmap.widgets.legend import state_icon
+from napari_lesionmap.widgets.livemap import LiveMap
 from napari_lesionmap.widgets.matches import MatchList
-from napari_lesionmap.widgets.parts import cell, fill, heading, hint, page, table
+from napari_lesionmap.widgets.parts import button, cell, fill, heading, hint, page, table
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QTableWidgetItem
@@ -37,7 +38,7 @@ class ComparePage:
         self.widget, layout = page()
         self.matches = MatchList(desk)
         layout.addWidget(self.matches.widget)
-        layout.addWidget(heading("Course of each lesion"))
+        self._add_map(layout, desk)
         self.table = table(("Site",), 0, 8)
         self.table.setAccessibleName("course of each lesion")
         self.table.setWordWrap(True)
@@ -46,6 +47,25 @@ class ComparePage:
         layout.addWidget(self.table, 1)
         self._words = hint("Click a cell to see the lesion in that visit.")
         layout.addWidget(self._words)
+        self._add_doubts(layout)
+        for signal in (desk.session.visit_changed, desk.session.map_changed):
+            signal.connect(self.show)
+        self.show()
+
+    def _add_map(self, layout: QVBoxLayout, desk: Desk) -> None:
+        row = QHBoxLayout()
+        row.addWidget(heading("Course of each lesion"), 1)
+        self.changes = button("Map of changes", self.show_map, "What is new (filled) and what is gone (in outline)")
+        self.changes.setCheckable(True)
+        row.addWidget(self.changes)
+        layout.addLayout(row)
+        self._live = LiveMap(desk, "changes")
+        self.body = self._live.body
+        self.body.lesion_clicked.connect(self._show_lesion)
+        self.body.hide()
+        layout.addWidget(self.body, 2)
+
+    def _add_doubts(self, layout: QVBoxLayout) -> None:
         self._again = heading("Look again")
         layout.addWidget(self._again)
         self.again = table(("Visit", "Why"), 1, 3)
@@ -55,9 +75,6 @@ class ComparePage:
         self.again.setMaximumHeight(_DOUBTS_PX)
         self.again.cellClicked.connect(self._look_again)
         layout.addWidget(self.again)
-        for signal in (desk.session.visit_changed, desk.session.map_changed):
-            signal.connect(self.show)
-        self.show()
 
     def _go(self, row: int, column: int) -> None:
         session = self._desk.session
@@ -101,6 +118,19 @@ class ComparePage:
         fill(self.again, [self._doubt_cells(doubt) for doubt in self._doubts])
         for part in (self._again, self.again):
             part.setVisible(bool(self._doubts))
+
+        self.show_map()
+
+    def show_map(self) -> None:
+        """Show the map of what came and went in the visit that is open, if it is asked for."""
+        from lesionmap.write import map_model
+
+        session, wanted = self._desk.session, self.changes.isChecked()
+        results, key = session.results, session.key
+        self.body.setVisible(wanted)
+        self.table.setVisible(not wanted)
+        if wanted and results is not None and key:
+            self._desk.quietly("changes", lambda: changes_of(map_model(results, [key])[0]), self._live.show)
 
     def _doubt_cells(self, doubt: Doubt) -> tuple[QTableWidgetItem, ...]:
         where = f"{site_name(doubt.site)}: " if doubt.site else ""

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel
 
 from lesionmap.measure import RULES
 from napari_lesionmap.resolve import count_words, site_name
-from napari_lesionmap.widgets.bodymap import BodyMap
 from napari_lesionmap.widgets.legend import Legend
+from napari_lesionmap.widgets.livemap import LiveMap
 from napari_lesionmap.widgets.parts import Choice, button, heading, hint, page
 
 if TYPE_CHECKING:
-    from lesionmap.visits import Sex
     from lesionmap.write import MapPanel
     from napari_lesionmap.widgets.desk import Desk
 
 __all__ = ["MapPage"]
-
-_VIEWS: tuple[Literal["front"], Literal["back"]] = ("front", "back")
 
 
 class MapPage:
@@ -27,13 +24,13 @@ class MapPage:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._drawn_for: tuple[float, Sex | None] | None = None
         self._site = ""
         self.widget, layout = page()
         self.count = heading("")
         self.count.setWordWrap(True)
         layout.addWidget(self.count)
-        self.body = BodyMap()
+        self._live = LiveMap(desk, "map")
+        self.body = self._live.body
         self.body.site_clicked.connect(self._pick_site)
         self.body.site_double_clicked.connect(self._add_site)
         self.body.lesion_clicked.connect(self._pick_lesion)
@@ -104,24 +101,9 @@ class MapPage:
         self._desk.quietly("map", lambda: map_model(results, [key])[0], self._take_panel)
 
     def _take_panel(self, panel: MapPanel | None) -> None:
-        self._draw_bones(panel.age_y if panel else None, panel.sex if panel else None)
-        self.body.set_panel(panel)
+        self._live.show(panel)
         self.legend.show_states([dot.state for dot in panel.dots] if panel else [], bool(panel and panel.not_imaged))
         self._show_selection()
-
-    def _draw_bones(self, age_y: float | None, sex: Sex | None) -> None:
-        """Ask for the drawn skeleton of that age; it takes a moment the first time."""
-        from lesionmap.skeleton import outline
-        from lesionmap.write.mapmaker import DEFAULT_AGE_Y
-
-        age = DEFAULT_AGE_Y if age_y is None else age_y
-        if (age, sex) != self._drawn_for:
-            self._drawn_for = (age, sex)
-            self._desk.quietly(
-                "bones",
-                lambda: [outline(view, age_y=age, sex=sex) for view in _VIEWS],
-                lambda outlines: self.body.set_outlines(*outlines),
-            )
 
     def _show_selection(self) -> None:
         self.body.pick(site=self._site, lesion=self._desk.session.selected)
