@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,8 +24,6 @@ from lesionmap.write import results_of, score_lines, score_rows
 from write_case import placed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lesionmap.scores import Score
     from lesionmap.write import Results
 
@@ -110,6 +110,8 @@ def test_an_observation_belongs_to_a_visit_within_thirty_days() -> None:
     facts = read(LEFT)
     assert values(scored("jansson", facts, days=-30, crp_mg_l=20.0))["crp_raised"] is True
     assert values(scored("jansson", facts, days=31, crp_mg_l=20.0))["crp_raised"] is None
+    far = score(definitions()["jansson"], results(facts, days=31, crp_mg_l=20.0), DAY.isoformat(), within_days=31)
+    assert values(far)["crp_raised"] is True
     (told,) = (x.told for x in scored("jansson", facts, days=-4, crp_mg_l=20.0).items if x.key == "crp_raised")
     assert told == "crp_mg_l 20, 4 days before"
 
@@ -234,3 +236,16 @@ def test_double_items_are_refused(tmp_path: Path) -> None:
         definition_from_file(path)
     with pytest.raises(LesionmapError, match="cannot be read"):
         definition_from_file(tmp_path / "none.toml")
+
+
+def test_the_example_of_the_page_is_a_definition(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "clinic.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "ours.toml"
+    path.write_text(example, encoding="utf-8")
+    ours = definition_from_file(path)
+    assert ours.label == "Our score (chosen by us)"
+    found = score(ours, results(read(LEFT, RIGHT), fever=1.0), DAY.isoformat())
+    assert found.sum == 2
+    for name in definitions():
+        assert f"| `{name}` |" in page

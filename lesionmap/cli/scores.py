@@ -28,12 +28,15 @@ Own = Annotated[
     list[Path] | None, typer.Option("--file", help="A score of your own (TOML); of a name that ships: instead of it.")
 ]
 
+Within = Annotated[int, typer.Option("--within", min=0, help="Days that an observation may be away from its visit.")]
+
 
 def scores(
     study: StudyPath,
     patient: PatientId,
     file: Own = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV, XLSX, Parquet or JSON.")] = None,
+    within: Within = 30,
     reader: Reader = None,
     rule: Rule = "default",
     overwrite: Overwrite = False,
@@ -43,19 +46,19 @@ def scores(
 
     Items come from the map and from observations near the visit ('lesionmap clinic'). What is missing leaves no sum.
     """
-    from lesionmap.write import SCORE_COLUMNS, notes, score_lines, score_rows, write_table
+    from lesionmap.write import SCORE_COLUMNS, notes, score_lines, score_rows, within_words, write_table
 
     asked = _definitions(file)
     found = results_for(study, patient, reader, rule)
     if output is not None:
-        rows = score_rows(found, asked)
-        write_table(rows, SCORE_COLUMNS, output, overwrite=overwrite, notes=notes(found))
+        rows = score_rows(found, asked, within)
+        write_table(rows, SCORE_COLUMNS, output, overwrite=overwrite, notes=[*notes(found), within_words(within)])
         say(f"{len(asked)} scores over {len(found.visits)} visits written to {output}")
     elif as_json:
-        rows = score_rows(found, asked)
+        rows = score_rows(found, asked, within)
         put_json([{name: row.get(name) for name in SCORE_COLUMNS} for row in rows])
     else:
-        for line in score_lines(found, asked):
+        for line in score_lines(found, asked, within):
             say(line)
 
 
@@ -64,6 +67,7 @@ def registry(
     output: Out,
     patient: OptionalPatient = None,
     file: Own = None,
+    within: Within = 30,
     reader: Reader = None,
     rule: Rule = "default",
     overwrite: Overwrite = False,
@@ -72,12 +76,16 @@ def registry(
 
     CSV, XLSX, Parquet or JSON by the ending.
     """
-    from lesionmap.write import notes, registry_columns, registry_rows, write_table
+    from lesionmap.write import notes, registry_columns, registry_rows, within_words, write_table
 
     asked = _definitions(file)
     found = [results_for(study, who, reader, rule) for who in patients_of(study, patient)]
-    rows = [row for one in found for row in registry_rows(one, asked)]
-    told = [*(note for one in found for note in notes(one)), *(f"{x.name}: {x.label}. {x.source}" for x in asked)]
+    rows = [row for one in found for row in registry_rows(one, asked, within)]
+    told = [
+        within_words(within),
+        *(note for one in found for note in notes(one)),
+        *(f"{x.name}: {x.label}. {x.source}" for x in asked),
+    ]
     columns = registry_columns(found, asked)
     write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
     for line in dict.fromkeys(one.rule.sentence for one in found):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lesionmap.compare import is_read
 from lesionmap.scores.definition import TO_BE_CONFIRMED
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["WITHIN_DAYS", "Score", "ScoreItem", "nearest", "score"]
 
 WITHIN_DAYS = 30
-"""An observation belongs to a visit that is not further away (our choice)."""
+"""An observation belongs to a visit that is not further away, unless asked otherwise (our choice)."""
+
+
+class _Seen(NamedTuple):
+    """What was observed, and how far from the visit it may be."""
+
+    observations: Sequence[Observation]
+    within_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Score:
     """Of units, where the score is one of units."""
 
 
-def score(definition: Definition, results: Read, visit: str) -> Score:
+def score(definition: Definition, results: Read, visit: str, *, within_days: int = WITHIN_DAYS) -> Score:
     """Answer the items of a score for a visit, and sum them up.
 
     Parameters
@@ -74,13 +81,16 @@ def score(definition: Definition, results: Read, visit: str) -> Score:
         Of one patient and reader.
     visit : str
         Its key.
+    within_days : int
+        Observations that are further away from the visit do not belong to it.
     """
+    seen = _Seen(results.observations, within_days)
     ground = ground_of(results, visit)
     if definition.applies_to == "visit":
-        return _one(definition, ground, results.observations)
+        return _one(definition, ground, seen)
     units = _units(definition, ground.lesions)
     grounds = [replace(ground, lesions=lesions, unit=unit) for unit, lesions in units.items()]
-    parts = tuple(_one(definition, ground, results.observations) for ground in grounds)
+    parts = tuple(_one(definition, ground, seen) for ground in grounds)
     missing = tuple(f"{part.unit} {key}" for part in parts for key in part.missing)
     sums = [part.sum for part in parts]
     known_sums = [one for one in sums if one is not None]
@@ -109,8 +119,8 @@ def _bone(name: str) -> str:
     return bones.pop() if len(bones) == 1 else name
 
 
-def _one(definition: Definition, ground: Ground, observations: Sequence[Observation]) -> Score:
-    items = tuple(_answered(item, ground, observations) for item in definition.items)
+def _one(definition: Definition, ground: Ground, seen: _Seen) -> Score:
+    items = tuple(_answered(item, ground, seen) for item in definition.items)
     missing = tuple(item.key for item in items if item.value is None)
     why = _why_no_sum(definition, missing)
     worth = [item.points for item in items if item.points is not None]
@@ -141,11 +151,11 @@ def _why_no_sum(definition: Definition, missing: Sequence[str]) -> str:
     return f"missing: {', '.join(missing)}" if missing else ""
 
 
-def _answered(item: Item, ground: Ground, observations: Sequence[Observation]) -> ScoreItem:
+def _answered(item: Item, ground: Ground, seen: _Seen) -> ScoreItem:
     """Answer an item: from the map where it tells, else from the observation nearest to the visit."""
     told = FACTS[item.fact](ground) if item.origin == "map" else Told(None)
     if told.value is None:
-        asked = _asked(item, ground, observations)
+        asked = _asked(item, ground, seen)
         told = asked if asked.value is not None or not told.why else Told(None, f"{told.why}; {asked.why}")
     points = None
     if item.points is not None and told.value is not None and not isinstance(told.value, str):
@@ -156,11 +166,11 @@ def _answered(item: Item, ground: Ground, observations: Sequence[Observation]) -
     return ScoreItem(item.key, item.words, value, points, told.why or "of the map")
 
 
-def _asked(item: Item, ground: Ground, observations: Sequence[Observation]) -> Told:
+def _asked(item: Item, ground: Ground, seen: _Seen) -> Told:
     name = f"{item.observation}@{ground.unit}" if ground.unit else item.observation
-    found = nearest(observations, name, ground.facts)
+    found = nearest(seen.observations, name, ground.facts, seen.within_days)
     if found is None:
-        return Told(None, f"no observation {name} within {WITHIN_DAYS} days")
+        return Told(None, f"no observation {name} within {seen.within_days} days")
     days = (found.date - ground.facts.visit.date).days
     when = "on the day" if not days else f"{abs(days)} days {'before' if days < 0 else 'after'}"
     words = f"{name} {found.value:g}, {when}"
@@ -169,8 +179,10 @@ def _asked(item: Item, ground: Ground, observations: Sequence[Observation]) -> T
     return Told(found.value >= (1.0 if item.at_least is None else item.at_least), words)
 
 
-def nearest(observations: Iterable[Observation], item: str, facts: VisitFacts) -> Observation | None:
-    """Give the observation of an item that is nearest to a visit, at most 30 days away; of two as near the earlier."""
+def nearest(
+    observations: Iterable[Observation], item: str, facts: VisitFacts, within_days: int = WITHIN_DAYS
+) -> Observation | None:
+    """Give the observation of an item that is nearest to a visit, and near enough; of two as near the earlier."""
     day = facts.visit.date
-    near = [one for one in observations if one.item == item and abs((one.date - day).days) <= WITHIN_DAYS]
+    near = [one for one in observations if one.item == item and abs((one.date - day).days) <= within_days]
     return min(near, key=lambda one: (abs((one.date - day).days), one.date), default=None)

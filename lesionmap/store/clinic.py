@@ -65,9 +65,7 @@ class ClinicStore(Edits):
             if what in values:
                 raise LesionmapError(f"{history.name_of(what)} is given twice; leave one of them out")
             values[what] = None if remove else fact
-        n_before = len(self.clinic_history(patient))
-        self._put((patient, None, None), reader, values)
-        return len(self.clinic_history(patient)) - n_before
+        return self._put((patient, None, None), reader, values)
 
     def clinic_history(self, patient: str) -> tuple[Edit, ...]:
         """Give all edits of a patient's treatments and observations, oldest first."""

@@ -48,8 +48,8 @@ class Edits:
         with database.reading() as rows:
             self._salt = rows.salt()
 
-    def _put(self, where: Where, reader: str, values: dict[str, Value]) -> None:
-        """Append those of the values, what → value, that differ from what is there: in one step."""
+    def _put(self, where: Where, reader: str, values: dict[str, Value]) -> int:
+        """Append those of the values, what → value, that differ from what is there, in one step; give their number."""
 
         def decide(rows: Rows, key: str) -> Step:
             latest = rows.latest(key)
@@ -58,7 +58,7 @@ class Edits:
             }
             return Step({what: history.write_value(what, value) for what, value in differing.items()})
 
-        self._append(where, reader, decide)
+        return self._append(where, reader, decide)
 
     def _edits(self, where: Where) -> tuple[Edit, ...]:
         with self._database.reading() as rows:
@@ -98,8 +98,8 @@ class Edits:
         except TakenError as error:
             raise LesionmapError("another program added the same patient or visit meanwhile; do it again") from error
 
-    def _append(self, where: Where, reader: str, decide: Callable[[Rows, str], Step]) -> None:
-        """Append what ``decide`` finds to be written, in one transaction.
+    def _append(self, where: Where, reader: str, decide: Callable[[Rows, str], Step]) -> int:
+        """Append what ``decide`` finds to be written, in one transaction, and give the number of edits.
 
         The number is taken before ``decide`` looks: whatever another program commits from then on takes the number
         away, and ``decide`` looks again. So the unique key alone finds every conflict, in any database.
@@ -119,7 +119,7 @@ class Edits:
                     rows.append(key, top, step.values, same)
             except TakenError:
                 continue
-            return
+            return len(step.values)
         raise LesionmapError(f"others write to the map of {_words(where)} without a pause; try again")
 
 

@@ -17,7 +17,7 @@ from lesionmap.write.registry import registry_columns, registry_rows
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
 from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, modality_rows, notes
-from lesionmap.write.scored import score_lines, score_rows
+from lesionmap.write.scored import score_lines, score_rows, within_words
 from lesionmap.write.seg import SegFile, segmentations, write_segs
 from lesionmap.write.sr import report_sr, write_sr
 from lesionmap.write.style import STATE_STYLE, StateStyle, segment_colour, state_style
@@ -59,6 +59,7 @@ __all__ = [
     "segmentations",
     "site_codes",
     "state_style",
+    "within_words",
     "write_fhir",
     "write_label_map",
     "write_nifti_labels",

@@ -227,6 +227,4 @@ def _by_rule(name: str) -> str:
     if name.removeprefix("n_") in get_args(State):
         return f"Tracks in the state {name[2:].replace('_', ' ')}, counted or not."
     item = clinic_items().get(name.partition("@")[0])
-    return (
-        f"Observation within 30 days of the visit: {item.words}{f', {item.unit}' if item.unit else ''}." if item else ""
-    )
+    return f"Observation nearest to the visit: {item.words}{f', {item.unit}' if item.unit else ''}." if item else ""

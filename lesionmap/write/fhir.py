@@ -275,9 +275,10 @@ def _change(change: Change) -> list[Plain]:
 
 
 def _unmarked(course: TrackCourse, visit: str) -> Change | None:
-    """Give the change of a track that counted once and is not marked in the visit."""
+    """Give the change of a track that counted before the visit and is not marked in it."""
     change = course.states.get(visit)
-    counted = any(one.counted for one in course.states.values())
+    before = list(course.states)[: list(course.states).index(visit)] if change else []
+    counted = any(course.states[key].counted for key in before)
     return change if change is not None and not change.lesions and counted else None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lesionmap.clinic import clinic_items
 from lesionmap.compare import State, is_read
-from lesionmap.scores import FACTS, ground_of, nearest, no_if_imaged, score
+from lesionmap.scores import FACTS, WITHIN_DAYS, ground_of, nearest, no_if_imaged, score
 from lesionmap.skeleton import sites
 from lesionmap.write.columns import FLAGS
 
@@ -40,7 +40,9 @@ def registry_columns(results: Iterable[Results], definitions: Sequence[Definitio
     return (*fixed, *known, *sorted(seen - set(known)), *scores)
 
 
-def registry_rows(results: Results, definitions: Sequence[Definition]) -> list[dict[str, Any]]:
+def registry_rows(
+    results: Results, definitions: Sequence[Definition], within_days: int = WITHIN_DAYS
+) -> list[dict[str, Any]]:
     """Give a row for each visit of a patient, by date: ``registry_columns``.
 
     Parameters
@@ -49,6 +51,8 @@ def registry_rows(results: Results, definitions: Sequence[Definition]) -> list[d
         Of one patient and reader.
     definitions : sequence of Definition
         Scores whose sums stand in it.
+    within_days : int
+        How far from a visit its observations may be.
     """
     return [
         {
@@ -60,8 +64,8 @@ def registry_rows(results: Results, definitions: Sequence[Definition]) -> list[d
             "rule": results.rule.name,
             **_of_map(ground_of(results, facts.visit.key)),
             "treatments": _AND.join(x.drug for x in results.treatments if x.runs_on(facts.visit.date)) or None,
-            **_observed(results, facts),
-            **_scores(results, facts, definitions),
+            **_observed(results, facts, within_days),
+            **_scores(results, facts, definitions, within_days),
         }
         for facts in results.visits
     ]
@@ -121,11 +125,11 @@ def _flag(ground: Ground, name: str) -> Any:
     return no_if_imaged(ground, places.get(name, [x for x in sites() if x.bone == name])).value
 
 
-def _observed(results: Results, facts: VisitFacts) -> dict[str, Any]:
+def _observed(results: Results, facts: VisitFacts, within_days: int) -> dict[str, Any]:
     """Give of each item the observation that is nearest to the visit."""
     found: dict[str, Any] = {}
     for name in dict.fromkeys(one.item for one in results.observations):
-        seen = nearest(results.observations, name, facts)
+        seen = nearest(results.observations, name, facts, within_days)
         item = clinic_items().get(name.partition("@")[0])
         yes_no = item is not None and item.kind == "yes_no"
         found[name] = None if seen is None else bool(seen.value) if yes_no else seen.value
@@ -139,11 +143,11 @@ def _column(definition: Definition) -> str:
     return f"score_{definition.name}{kind}"
 
 
-def _scores(results: Results, facts: VisitFacts, definitions: Sequence[Definition]) -> dict[str, Any]:
+def _scores(results: Results, facts: VisitFacts, definitions: Sequence[Definition], within_days: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for definition in definitions:
         if definition.can_sum:
-            one = score(definition, results, facts.visit.key)
+            one = score(definition, results, facts.visit.key, within_days=within_days)
             found[_column(definition)] = one.sum
             found[f"score_{definition.name}_missing"] = _AND.join(one.missing) or None
     return found

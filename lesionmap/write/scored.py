@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.scores import score
+from lesionmap.scores import WITHIN_DAYS, score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from lesionmap.scores import Definition, Score, ScoreItem
     from lesionmap.write.results import Results
 
-__all__ = ["score_lines", "score_rows"]
+__all__ = ["score_lines", "score_rows", "within_words"]
 
 _AND = ";"
 
 
-def score_rows(results: Results, definitions: Iterable[Definition]) -> list[dict[str, Any]]:
+def score_rows(
+    results: Results, definitions: Iterable[Definition], within_days: int = WITHIN_DAYS
+) -> list[dict[str, Any]]:
     """Give a row for each item of each score at each visit, and one for its sum: ``SCORE_COLUMNS``.
 
     Parameters
@@ -26,6 +28,8 @@ def score_rows(results: Results, definitions: Iterable[Definition]) -> list[dict
         Of one patient, with the observations.
     definitions : iterable of Definition
         Which scores.
+    within_days : int
+        How far from a visit its observations may be.
     """
     rows = []
     for definition in definitions:
@@ -39,12 +43,17 @@ def score_rows(results: Results, definitions: Iterable[Definition]) -> list[dict
                 "label": definition.label,
                 "citation": definition.source,
             }
-            whole = score(definition, results, facts.visit.key)
+            whole = score(definition, results, facts.visit.key, within_days=within_days)
             for one in (*whole.parts, whole):
                 rows += [{**same, **_item(one, item)} for item in one.items]
                 if definition.has_sum:
                     rows.append({**same, **_sum(one)})
     return rows
+
+
+def within_words(within_days: int) -> str:
+    """Say which observations belong to a visit."""
+    return f"An observation belongs to a visit that is at most {within_days} days away; the nearest is taken."
 
 
 def _item(one: Score, item: ScoreItem) -> dict[str, Any]:
@@ -78,11 +87,11 @@ def _words(item: ScoreItem) -> str:
     return item.value if isinstance(item.value, str) else f"{round(item.value, 2):g}"
 
 
-def score_lines(results: Results, definitions: Iterable[Definition]) -> list[str]:
+def score_lines(results: Results, definitions: Iterable[Definition], within_days: int = WITHIN_DAYS) -> list[str]:
     """Give all scores over all visits as lines: a table for each score, a column for each visit."""
-    lines = [results.rule.sentence]
+    lines = [results.rule.sentence, within_words(within_days)]
     for definition in definitions:
-        found = [score(definition, results, facts.visit.key) for facts in results.visits]
+        found = [score(definition, results, x.visit.key, within_days=within_days) for x in results.visits]
         lines += ["", definition.label, f"  {definition.source}"]
         lines += _table(definition, found)
         lines += [f"  {one.visit}: no sum, {one.why_no_sum}" for one in found if definition.has_sum and one.sum is None]
