@@ -1,0 +1,255 @@
+"""The course as a picture: a lane for each lesion over the dates, treatments above, count and volume below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from lesionmap.skeleton import known
+from lesionmap.visits import visit_key_parts
+from lesionmap.write.lettering import figure_settings, width_in, wrap
+from lesionmap.write.sections import capital
+from lesionmap.write.style import FAINT, INK, NOT_IMAGED, NOT_IMAGED_HATCH, PAPER, state_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lesionmap.clinic import Treatment
+    from lesionmap.compare import Change, TrackCourse
+    from lesionmap.write.results import Results
+
+__all__ = ["Lane", "draw_timeline", "lanes", "timeline_height_in", "timeline_svg"]
+
+_WIDTH_IN, _NAME_IN, _EDGE_IN = 10.6, 2.7, 0.35
+_LANES_IN = _WIDTH_IN - _NAME_IN - _EDGE_IN
+_LANE_IN, _TWO_LINES_IN, _BAR_IN = 0.3, 0.42, 0.22
+_HEAD_IN, _PANEL_IN, _GAP_IN, _FOOT_IN = 0.45, 0.75, 0.28, 0.3
+_TEXT, _SMALL = 8.5, 7.5
+_DOT_PT2 = 62.0
+_ALIVE, _OUT_OF_SIGHT = "#8b98a3", "#c4cdd4"
+_BAR, _BAR_EDGE = "#d7e3ee", "#7d93a8"
+_LEAST_DAYS = 180
+"""A course of one visit, or of some within weeks, still has an axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lesion over the visits."""
+
+    number: int
+    """Of the track among the courses; the page links by it."""
+    name: str
+    marks: tuple[tuple[date, str], ...]
+    """Date and state of each visit with a row."""
+    spans: tuple[tuple[date, date, bool], ...]
+    """From mark to mark, where it was not resolved in between; True: seen at both ends with no visit unseen between."""
+    not_imaged: tuple[date, ...]
+    """Visits before the first mark at which the site was not imaged."""
+
+
+def lanes(results: Results) -> tuple[Lane, ...]:
+    """Give a lane for each track, in the order of the comparison."""
+    return tuple(_lane(number, course) for number, course in enumerate(results.courses))
+
+
+def _lane(number: int, course: TrackCourse) -> Lane:
+    changes = list(course.states.values())
+    spans: list[tuple[date, date, bool]] = []
+    for before, after in pairwise([n for n, change in enumerate(changes) if _stands(change)]):
+        between = changes[before + 1 : after]
+        if changes[before].lesions:
+            spans.append((_day(changes[before]), _day(changes[after]), not between))
+    before_it = [key for key, how in course.imaged.items() if how == "not_imaged" and key not in course.states]
+    first = changes[0].visit if changes else ""
+    gone = tuple(visit_key_parts(key)[0] for key in before_it if visit_key_parts(key) < visit_key_parts(first))
+    marks = tuple((_day(change), change.state) for change in changes)
+    return Lane(number, capital(known(course.site).name), marks, tuple(spans), gone)
+
+
+def _stands(change: Change) -> bool:
+    """Say whether something was decided of the lesion: marked, or resolved."""
+    return bool(change.lesions) or change.state == "resolved"
+
+
+def _day(change: Change) -> date:
+    return visit_key_parts(change.visit)[0]
+
+
+def timeline_svg(results: Results) -> str:
+    """Give the timeline as SVG text, to stand inside an HTML page; a mark's id is ``lane-N-visit``."""
+    import io
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with figure_settings():
+        figure = Figure(figsize=(_WIDTH_IN, timeline_height_in(results)), facecolor=PAPER)
+        FigureCanvasAgg(figure)
+        draw_timeline(figure, results, (0.0, timeline_height_in(results)), _WIDTH_IN)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue().decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def _lane_heights(results: Results) -> list[float]:
+    names = [lane.name for lane in lanes(results)]
+    return [_TWO_LINES_IN if width_in(name, _TEXT) > _NAME_IN - 0.15 else _LANE_IN for name in names]
+
+
+def timeline_height_in(results: Results) -> float:
+    """Give the height that the timeline takes at its own width, inches."""
+    bars = len(results.treatments) * _BAR_IN + (0.1 if results.treatments else 0.0)
+    return _HEAD_IN + bars + sum(_lane_heights(results)) + 2 * (_GAP_IN + _PANEL_IN) + _FOOT_IN
+
+
+def draw_timeline(figure: Figure, results: Results, corner: tuple[float, float], width_in_: float) -> None:
+    """Draw the timeline into a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn into.
+    results : Results
+    corner : (float, float)
+        Upper left corner, inches from the left and from below.
+    width_in_ : float
+        Room to the right, inches; letters keep their size.
+    """
+    wide, tall = figure.get_size_inches()
+    left, y = corner
+    box = left + _NAME_IN, width_in_ - _NAME_IN - _EDGE_IN
+    days = _span(results)
+    y -= _HEAD_IN
+
+    def axes(height: float, label: str) -> Any:
+        made = figure.add_axes((box[0] / wide, y / tall, box[1] / wide, height / tall), label=label)
+        made.set_xlim(days[0].toordinal(), days[1].toordinal())
+        for edge in made.spines.values():
+            edge.set_visible(False)
+        made.set_yticks([])
+        made.set_xticks([])
+        made.patch.set_alpha(0.0)
+        return made
+
+    if results.treatments:
+        height = len(results.treatments) * _BAR_IN
+        y -= height
+        _treatments(axes(height, "treatments"), results.treatments, days)
+        y -= 0.1
+    heights = _lane_heights(results)
+    y -= sum(heights)
+    _lanes(axes(sum(heights), "lanes"), lanes(results), heights)
+    _dates(figure, results, (box, days), (y, corner[1] - _HEAD_IN))
+    for name, values in _series(results):
+        y -= _GAP_IN + _PANEL_IN
+        _curve(axes(_PANEL_IN, name), name, values)
+
+
+def _span(results: Results) -> tuple[date, date]:
+    """Give the first and the last day of the axis, with some room beside them."""
+    days = [facts.visit.date for facts in results.visits]
+    days += [day for one in results.treatments for day in (one.start, one.end) if day is not None]
+    first, last = min(days), max(days)
+    room = timedelta(days=max((last - first).days, _LEAST_DAYS) * 0.05)
+    return first - room, max(last, first + timedelta(days=_LEAST_DAYS)) + room
+
+
+def _treatments(axes: Any, treatments: tuple[Treatment, ...], days: tuple[date, date]) -> None:
+    axes.set_ylim(len(treatments), 0)
+    for row, one in enumerate(treatments):
+        start, end = one.start.toordinal(), (one.end or days[1]).toordinal()
+        axes.barh(row + 0.5, end - start, 0.72, start, color=_BAR, edgecolor=_BAR_EDGE, linewidth=0.6)
+        _name(axes, row + 0.5, one.drug if one.end else f"{one.drug} …", colour=FAINT)
+
+
+def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float]) -> None:
+    axes.set_ylim(sum(heights), 0)
+    y = 0.0
+    for lane, height in zip(rows, heights, strict=True):
+        middle = y + height / 2
+        axes.axhline(y + height, color="#e8ecef", linewidth=0.6, xmin=-_NAME_IN / _LANES_IN, clip_on=False)
+        _name(axes, middle, lane.name)
+        for start, end, seen in lane.spans:
+            style: dict[str, Any] = {"color": _ALIVE if seen else _OUT_OF_SIGHT, "linewidth": 2.2}
+            axes.plot([start.toordinal(), end.toordinal()], [middle] * 2, linestyle="-" if seen else ":", **style)
+        for day in lane.not_imaged:
+            hatched = {"color": NOT_IMAGED, "edgecolors": NOT_IMAGED_HATCH, "hatch": "//////", "linewidths": 0.4}
+            axes.scatter([day.toordinal()], [middle], s=_DOT_PT2 * 1.5, marker="s", zorder=2, **hatched)
+        for day, state in lane.marks:
+            _mark(axes, (day.toordinal(), middle), state, f"lane-{lane.number}-{day.isoformat()}")
+        y += height
+
+
+def _mark(axes: Any, at: tuple[float, float], state: str, name: str) -> None:
+    from matplotlib.path import Path
+
+    style = state_style(state)
+    face, edge, line = (PAPER, style.colour, 1.4) if style.hollow else (style.colour, PAPER, 0.8)
+    reach = max(abs(value) for corner in style.shape for value in corner)  # a marker is drawn as large as its reach
+    shape = Path([*style.shape, style.shape[0]], closed=True)
+    drawn = axes.scatter([at[0]], [at[1]], s=_DOT_PT2 * reach**2, marker=shape, color=face, edgecolors=edge, zorder=3)
+    drawn.set_linewidth(line)
+    drawn.set_gid(name)
+
+
+def _name(axes: Any, y: float, text: str, colour: str = INK) -> None:
+    """Set a name to the left of the axes, on two lines at most."""
+    lines = wrap(text, _NAME_IN - 0.15, _TEXT)
+    words = "\n".join(lines[:2])
+    place = axes.get_yaxis_transform()
+    axes.annotate(
+        words, (0.0, y), xycoords=place, xytext=(-72 * (_NAME_IN - 0.02), 0), textcoords="offset points", va="center",
+        fontsize=_TEXT, color=colour, annotation_clip=False, parse_math=False, linespacing=1.05,
+    )  # fmt: skip
+
+
+def _dates(
+    figure: Figure,
+    results: Results,
+    axis: tuple[tuple[float, float], tuple[date, date]],
+    ends_in: tuple[float, float],
+) -> None:
+    """Draw a line for each visit with its date over it; dates that would run into each other are set higher in turn."""
+    from matplotlib.lines import Line2D
+
+    (left, room), (first, last) = axis
+    wide, tall = figure.get_size_inches()
+    taken = [-9.0, -9.0]
+    for facts in results.visits:
+        x = left + room * (facts.visit.date - first).days / (last - first).days
+        figure.add_artist(Line2D([x / wide] * 2, [y / tall for y in ends_in], color="#e1e6ea", linewidth=0.8, zorder=0))
+        level = next((n for n, end in enumerate(taken) if x - 0.42 > end), None)
+        if level is not None:
+            taken[level] = x + 0.42
+            style: dict[str, Any] = {"ha": "center", "color": FAINT, "fontsize": _SMALL}
+            figure.text(x / wide, (ends_in[1] + 0.06 + 0.14 * level) / tall, facts.visit.key, **style)
+
+
+def _series(results: Results) -> list[tuple[str, list[tuple[date, float | None]]]]:
+    """Give count and volume at each visit; None where nobody read it, or nothing is measured."""
+    days = [facts.visit.date for facts in results.visits]
+    found = results.disease.visits
+    counts = [None if visit.lesions is None else float(visit.lesions) for visit in found]
+    volumes = [visit.volume_ml for visit in found]
+    return [
+        ("lesions counted", list(zip(days, counts, strict=True))),
+        ("volume together, ml", list(zip(days, volumes, strict=True))),
+    ]
+
+
+def _curve(axes: Any, name: str, values: list[tuple[date, float | None]]) -> None:
+    told = [(day.toordinal(), value) for day, value in values if value is not None]
+    top = max((value for _, value in told), default=1.0) or 1.0
+    axes.set_ylim(0, top * 1.45)
+    axes.axhline(0, color="#b9c3cb", linewidth=0.8)
+    _name(axes, top * 0.5, capital(name), colour=FAINT)
+    if told:
+        x, y = zip(*told, strict=True)
+        axes.plot(x, y, color=INK, linewidth=1.1, marker="o", markersize=3.6)
+    for day, value in told:
+        figures = f"{value:.0f}" if "count" in name else f"{value:.1f}"
+        style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": _SMALL, "color": INK}
+        axes.annotate(figures, (day, value), xytext=(0, 5), annotation_clip=False, **style)
