@@ -380,7 +380,7 @@ def test_the_skeleton_follows_slice_and_plane(session: Session) -> None:
 
 def test_what_the_clinic_knows_comes_along_and_stays(study_path: Path) -> None:
     with Study.open(study_path) as study:
-        study.save_clinic("P001", [Treatment("infliximab", date(2000, 1, 1))], READER)
+        study.save_clinic("P001", [Treatment("infliximab", date(2012, 1, 1))], READER)
     session = opened(study_path, LATER)
     try:
         session.sign()
