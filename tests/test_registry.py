@@ -90,6 +90,12 @@ def test_an_item_of_the_site_has_its_column() -> None:
     assert registry_rows(own, [])[1]["il6_pg_ml"] == 4.0
 
 
+def test_an_item_of_one_bone_says_which() -> None:
+    said = meaning("signal_extension@tibia.left")
+    assert said == "Observation nearest to the visit: extension of the signal, grade. Of tibia.left."
+    assert meaning("volume_ml@2010-05-04").endswith("At the visit of 2010-05-04.")
+
+
 def test_rows_of_scores_take_the_second_visit_of_a_day() -> None:
     whole = results()
     second = replace(whole.visits[1], visit=Visit("P001", date(2008, 5, 4), 2))

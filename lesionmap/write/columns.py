@@ -195,7 +195,7 @@ def kind_of(column: str, values: Sequence[Any]) -> Kind:
 
 
 def _kind_by_name(column: str) -> Kind:
-    item = clinic_items().get(column)
+    item = clinic_items().get(column.partition("@")[0])
     if column in (*_TRUTHS, *FLAGS) or column.startswith("region_") or (item and item.kind == "yes_no"):
         return "truth"
     if item or column == "points" or (column.startswith("score_") and not column.endswith("_missing")):
@@ -210,7 +210,9 @@ def meaning(column: str) -> str:
     name, at, visit = column.partition("@")
     known = (_MEANING, _MODALITY_MEANING, _SCORE_MEANING, _REGISTRY_MEANING)
     text = next((table[name] for table in known if name in table), "") or _by_rule(name)
-    return f"{text} At the visit of {visit}." if at and text else text
+    if not at or not text:
+        return text
+    return f"{text} Of {visit}." if name in clinic_items() else f"{text} At the visit of {visit}."
 
 
 def _by_rule(name: str) -> str:
