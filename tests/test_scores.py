@@ -16,7 +16,7 @@ from lesionmap.annotate import add_lesion, change_lesion
 from lesionmap.clinic import Observation, clinic_items
 from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
-from lesionmap.lesions import Attributes, LesionMap
+from lesionmap.lesions import Answer, Attributes, LesionMap
 from lesionmap.measure import Measurement
 from lesionmap.scores import definition_from_file, definitions, score
 from lesionmap.visits import Patient, Visit
@@ -177,6 +177,22 @@ def test_bone_units_have_a_sum_once_a_site_gives_its_grades(tmp_path: Path) -> N
     assert odd.sum is None
     shipped = scored("cromris_type", facts, **seen)
     assert (shipped.sum, shipped.why_no_sum) == (None, "grades or points are to be confirmed by the site")
+
+
+def test_a_bone_that_was_not_seen_again_leaves_no_sum(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(SITE_FILE.format(applies="bone_unit", more=""), encoding="utf-8")
+    own = definition_from_file(path)
+    first = read(LEFT, "clavicle.medial.left")
+    later = Visit("P001", date(2011, 1, 2))
+    for verdict, missing in (("not_imaged", ("tibia.left not_imaged",)), ("resolved", ())):
+        marks = replace(first.lesion_map, visit=later.key, lesions=first.lesion_map.lesions[1:])
+        answered = replace(marks, answers=(Answer(f"t-{LEFT}", verdict),))  # type: ignore[arg-type]
+        both = results_of(Patient("P001"), [first, VisitFacts(later, answered, placed())])
+        found = score(own, both, later.key)
+        assert found.missing == missing
+        assert found.sum == (None if missing else 0)
+        assert score(own, both, DAY.isoformat()).sum == 2
 
 
 def test_labels_are_printed_with_every_score() -> None:

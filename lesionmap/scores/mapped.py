@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lesionmap.clinic import Observation
-    from lesionmap.compare import Disease, VisitDisease, VisitFacts
+    from lesionmap.compare import Disease, TrackCourse, VisitDisease, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count
     from lesionmap.skeleton import Site
@@ -32,6 +32,10 @@ class Read(Protocol):
     @property
     def counts(self) -> Mapping[str, Count]:
         """Visit key to count."""
+
+    @property
+    def courses(self) -> Sequence[TrackCourse]:
+        """What became of each lesion."""
 
     @property
     def disease(self) -> Disease:

@@ -24,6 +24,8 @@ __all__ = ["WITHIN_DAYS", "Score", "ScoreItem", "nearest", "score"]
 WITHIN_DAYS = 30
 """An observation belongs to a visit that is not further away, unless asked otherwise (our choice)."""
 
+_UNDECIDED = frozenset({"not_imaged", "cannot_judge", "unanswered"})
+
 
 class _Seen(NamedTuple):
     """What was observed, and how far from the visit it may be."""
@@ -91,7 +93,7 @@ def score(definition: Definition, results: Read, visit: str, *, within_days: int
     units = _units(definition, ground.lesions)
     grounds = [replace(ground, lesions=lesions, unit=unit) for unit, lesions in units.items()]
     parts = tuple(_one(definition, ground, seen) for ground in grounds)
-    missing = tuple(f"{part.unit} {key}" for part in parts for key in part.missing)
+    missing = tuple(f"{part.unit} {key}" for part in parts for key in part.missing) + _open(results, visit)
     sums = [part.sum for part in parts]
     known_sums = [one for one in sums if one is not None]
     why = _why_no_sum(definition, missing) or ("" if is_read(ground.facts) else "the visit was not read")
@@ -99,6 +101,18 @@ def score(definition: Definition, results: Read, visit: str, *, within_days: int
     return Score(
         definition.name, definition.label, visit, "", (), total, why, missing, definition.unverified, parts=parts
     )
+
+
+def _open(results: Read, visit: str) -> tuple[str, ...]:
+    """Name the bones of which a lesion that counted before was not seen: a sum without them would be smaller."""
+    found = []
+    for course in results.courses:
+        now = course.states.get(visit)
+        keys = list(course.states)
+        before = keys[: keys.index(visit)] if now else []
+        if now and now.state in _UNDECIDED and any(course.states[key].counted for key in before):
+            found.append(f"{_bone(course.site)} {now.state}")
+    return tuple(dict.fromkeys(found))
 
 
 def _units(definition: Definition, lesions: Iterable[Lesion]) -> dict[str, list[Lesion]]:
