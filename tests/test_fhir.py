@@ -153,6 +153,20 @@ def test_what_came_back_and_what_merged_have_codes_of_our_own() -> None:
     assert "_" not in who["id"]
 
 
+def test_a_split_lesion_is_two_and_a_signed_map_is_final() -> None:
+    then = facts("2010-01-01", None, [Mark("tibia.diaphysis.left", CLAVICLE)], None)
+    now = facts("2011-01-01", None, [Mark("tibia.diaphysis.left", CLAVICLE)] * 2, None)
+    now = replace(now, lesion_map=replace(now.lesion_map, signed=True))
+    bundle = fhir_bundle(results_of(Patient("P001"), [then, now]), "2011-01-01")
+    both = [x for x in resources(bundle, "Observation") if "identifier" in x]
+    assert len({x["id"] for x in both}) == 2
+    assert {x["identifier"][0]["value"] for x in both} == {f"urn:oid:{CLAVICLE}"}
+    assert {component(x, "merged or split")["valueCodeableConcept"]["coding"][0]["code"] for x in both} == {"split"}
+    (report,) = resources(bundle, "DiagnosticReport")
+    assert {x["status"] for x in (report, *both)} == {"final"}
+    assert "2 lesions in 1 bone" in report["conclusion"]
+
+
 def test_every_site_and_group_has_a_body_structure() -> None:
     names = [*(place.id for place in sites()), *(place.id for place in groups())]
     marks = [Mark(name, f"2.25.{n}") for n, name in enumerate(names, start=1)]
