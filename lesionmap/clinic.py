@@ -131,6 +131,8 @@ def _items(text: str, file: str) -> Mapping[str, ClinicItem]:
             raise LesionmapError(
                 f"items {file}: an item has name, words and any of {', '.join(names[2:])}, got {', '.join(row)}"
             )
+        if not all(isinstance(row.get(name, ""), str) for name in ("name", "words", "unit", "kind", "per")):
+            raise LesionmapError(f"items {file}: name, words, unit, kind and per are texts, got {list(row.values())}")
         item = ClinicItem(**row)
         _check_item(item, file)
         if item.name in found:
@@ -141,7 +143,7 @@ def _items(text: str, file: str) -> Mapping[str, ClinicItem]:
 
 def _check_item(item: ClinicItem, file: str) -> None:
     numbers = [x for x in (item.low, item.high) if x is not None]
-    sound = str(item.name).isidentifier() and item.name == item.name.lower()
+    sound = item.name.isidentifier() and item.name == item.name.lower()
     if not sound or item.kind not in ("number", "yes_no") or item.per not in ("", "bone"):
         raise LesionmapError(
             f"items {file}: a name in small letters and '_', kind number or yes_no, per bone or nothing were expected, "

@@ -132,6 +132,7 @@ def test_each_wrong_row_is_named_with_what_was_expected(tmp_path: Path, text: st
         ("drug,start,end\nA,2008-05-14,\na,2008-05-14,\n", "line 3: each treatment stands once"),
         ('drug,start,end\n"A\x1b[31m",2008-05-14,\n', "line 2: the name of a drug"),
         ("drug,start,end\nA,May 2008,\n", "line 2: a day such as 2008-05-14 was expected in column start"),
+        ("drug,start\nA,0008-05-14\n", "line 2: column start: 0008-05-14 lies before 1900"),
         ("drug,begin\nA,2008-05-14\n", "start missing"),
     ],
 )
@@ -159,6 +160,7 @@ def test_items_of_a_site_and_their_mistakes(tmp_path: Path) -> None:
         ('[[item]]\nname = "a"\nwords = "a"\nlow = 3\nhigh = 1\n', "in that order"),
         ('[[item]]\nname = "A b"\nwords = "a"\n', "small letters"),
         ('[[item]]\nname = "a"\nwords = "a"\n[[item]]\nname = "a"\nwords = "a"\n', "occurs twice"),
+        ('[[item]]\nname = true\nwords = "a"\n', "are texts, got"),
         ("item = 3\n", "a list 'item' was expected"),
         ("[[item\n", "expected TOML"),
     ]:

@@ -22,6 +22,7 @@ __all__ = ["read_observations", "read_treatments"]
 
 _YES_NO = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _LONGEST_DRUG = 200
+_FIRST_YEAR = 1900
 
 
 def read_treatments(path: str | Path, *, born: date | None = None) -> tuple[Treatment, ...]:
@@ -116,6 +117,8 @@ def _day(text: str, column: str, born: date | None, *, planned: bool = False) ->
         day = None
     if day is None:
         raise LesionmapError(f"a day such as 2008-05-14 was expected in column {column}, got {text!r}")
+    if day.year < _FIRST_YEAR:
+        raise LesionmapError(f"column {column}: {text} lies before {_FIRST_YEAR}; correct the day")
     if born is not None and day < born:
         raise LesionmapError(f"column {column}: {text} lies before the patient's birth; correct the day")
     if not planned and day > datetime.now(UTC).date() + timedelta(days=1):  # it is tomorrow already east of here
