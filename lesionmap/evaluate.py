@@ -251,7 +251,8 @@ def patient_results(
     from lesionmap.write import key_images, results_of
 
     facts = patient_facts(study, patient, the_reader(study, patient, reader), volumes)
-    results = results_of(study.patient(patient), facts, rule=rule)
+    drugs, seen = study.treatments(patient), study.observations(patient)
+    results = results_of(study.patient(patient), facts, rule=rule, treatments=drugs, observations=seen)
     if not pictures:
         return results
     return replace(results, key_images=key_images(results.visits, _pixels_of(results.visits, volumes or {})))

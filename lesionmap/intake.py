@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lesionmap.store import Study
     from lesionmap.visits import Series, Visit
 
-__all__ = ["CopyRequest", "check_request", "something_read", "take_in", "take_in_copies"]
+__all__ = ["CopyRequest", "check_request", "days_moved", "something_read", "take_in", "take_in_copies"]
 
 _SHIFTED = "dates moved\n"
 """With a pseudonym behind it: the key by which a study knows that a patient's dates are not the true ones."""
@@ -338,3 +338,14 @@ def _store(study: Study, plan: _Planned) -> None:
         study.replace_visit(plan.visit)
     else:
         study.add_visit(plan.visit, same_day="refuse")
+
+
+def days_moved(study: Study, patient: str) -> int:
+    """Give the days by which the dates of a patient's images were moved when they were imported; 0 as a rule.
+
+    What else is dated has to move with them: it would tell the true dates, and stand beside the wrong visits.
+    """
+    from lesionmap.read.deidentify import Disguise
+
+    shifts = study.pseudonym(_SHIFTED + patient) == patient
+    return Disguise(study.secret("de-identification"), patient, shifts).shift_days

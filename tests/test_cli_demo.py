@@ -70,6 +70,27 @@ def test_sites_and_volumes_agree_with_the_facts(out: Path, facts: dict[str, Any]
     assert {key: round(error, 3) for key, error in off.items() if abs(error) > 0.15} == {}
 
 
+def test_the_registry_agrees_with_the_facts(out: Path, facts: dict[str, Any], tmp_path: Path) -> None:
+    ran = lesionmap("registry", out / "study.lesionmap", "-o", tmp_path / "r.csv")
+    assert ran.code == 0, ran.err
+    rows = rows_of(tmp_path / "r.csv")
+    assert [row["visit_date"] for row in rows] == [visit["date"] for visit in facts["visits"]]
+    for row, visit in zip(rows, facts["visits"], strict=True):
+        assert float(row["age_y"]) == pytest.approx(visit["age_y"], abs=0.01)
+        assert int(row["n_lesions"]) == visit["count"]
+        states = list(visit["states"].values())
+        for state in ("new", "first_seen", "recurrent", "improved", "persistent", "worsened", "resolved", "unanswered"):
+            assert int(row[f"n_{state}"]) == states.count(state), (visit["date"], state)
+        true_ml = sum(float(lesion["volume_ml"]) for lesion in visit["lesions"])
+        assert float(row["volume_ml"]) == pytest.approx(true_ml, rel=0.15)
+        assert row["score_jansson_derived"] == ""
+    first, second, third = rows
+    assert (first["spine"], second["spine"], third["spine"]) == ("", "true", "false")  # only the upper chest at first
+    assert (first["region_leg"], second["region_leg"], third["region_leg"]) == ("", "true", "false")
+    assert second["symmetric_sites"] == "sacrum.sacroiliac"
+    assert first["esr_mm_h"] == first["treatments"] == ""
+
+
 def test_states_agree_with_the_facts(out: Path, facts: dict[str, Any]) -> None:
     found = {
         (name.partition("@")[2], row["site"]): state

@@ -161,7 +161,11 @@ def test_masks_of_both_kinds_and_several_files(study: Path, images: Path, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["export", "{study}", "P001", DAY, "-o", "out"], 2, "say what to export: --nifti, --seg, --sr or --png"),
+        (
+            ["export", "{study}", "P001", DAY, "-o", "out"],
+            2,
+            "say what to export: --nifti, --seg, --sr, --png or --fhir",
+        ),
         (["export", "{study}", "P001", DAY, "--nifti", "--labelmap", "-o", "out"], 2, "are for --seg"),
         (
             ["add", "{study}", "P001", DAY, "--reader", "r", "--mask", "{here}"],

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import demo, marks, pacs, results, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -30,8 +30,11 @@ app.command("place")(skeletons.place)
 app.command("locate")(skeletons.locate)
 app.command("segment-bones")(segmentation.segment_bones)
 app.command("add")(marks.add)
+app.command("clinic")(clinic.clinic)
 app.command("table")(results.table)
 app.command("compare")(results.compare)
+app.command("scores")(scores.scores)
+app.command("registry")(scores.registry)
 app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from lesionmap.visits import Patient, Visit
     from lesionmap.write import Results
 
-__all__ = ["compare", "export", "map_", "report", "table"]
+__all__ = ["compare", "export", "map_", "patients_of", "report", "results_for", "table"]
 
 
-def _results(
+def results_for(
     study: str, patient: str, reader: str | None, rule: str = "default", *, pictures: bool = False
 ) -> "Results":
+    """Give the results of a patient as one reader sees them; key images only where they are wanted."""
     from lesionmap.evaluate import patient_results
     from lesionmap.measure import rule_named
     from lesionmap.store import Study
@@ -60,7 +61,7 @@ def table(
     from lesionmap.write import LESION_COLUMNS, MODALITY_COLUMNS, lesion_rows, modality_rows, notes, write_table
 
     make, columns = (modality_rows, MODALITY_COLUMNS) if modalities else (lesion_rows, LESION_COLUMNS)
-    found = [_results(study, who, reader, rule) for who in _patients(study, patient)]
+    found = [results_for(study, who, reader, rule) for who in patients_of(study, patient)]
     rows = [row for one in found for row in make(one, [visit] if visit else None)]
     told = [note for one in found for note in notes(one)]
     write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
@@ -69,7 +70,7 @@ def table(
     say(f"{len(rows)} {'sites' if modalities else 'lesions'} written to {output}")
 
 
-def _patients(study: str, patient: str | None) -> list[str]:
+def patients_of(study: str, patient: str | None) -> list[str]:
     """Give the patient named, or all that have marks."""
     from lesionmap.store import Study
 
@@ -91,7 +92,7 @@ def compare(
     """
     from lesionmap.write import comparison_columns, comparison_rows, notes, write_table
 
-    found = _results(study, patient, reader)
+    found = results_for(study, patient, reader)
     rows = comparison_rows(found)
     write_table(rows, comparison_columns(found), output, overwrite=overwrite, notes=notes(found))
     say(f"{len(rows)} tracks over {len(found.visits)} visits written to {output}")
@@ -112,7 +113,7 @@ def map_(
     """
     from lesionmap.write import body_map, map_model
 
-    found = _results(study, patient, reader, rule)
+    found = results_for(study, patient, reader, rule)
     panels = map_model(found, [visit] if visit else None)
     with busy("drawing"):
         body_map(panels, output, title=f"{found.patient.id} · read by {found.reader}", overwrite=overwrite)
@@ -135,7 +136,7 @@ def report(
     """
     from lesionmap.write import write_report
 
-    found = _results(study, patient, reader, rule, pictures=True)
+    found = results_for(study, patient, reader, rule, pictures=True)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")
@@ -152,6 +153,7 @@ def export(
     sr: Annotated[
         bool, typer.Option("--sr", help="A DICOM report of all that was found, and the Segmentations it points to.")
     ] = False,
+    fhir: Annotated[bool, typer.Option("--fhir", help="A FHIR R4B bundle (JSON) of all that was found.")] = False,
     labelmap: Annotated[
         bool, typer.Option("--labelmap", help="With --seg or --sr: labels, small, but read by fewer programs.")
     ] = False,
@@ -175,28 +177,35 @@ def export(
     from lesionmap.store import Study
     from lesionmap.write.drawn import drawn_series
 
-    if not (nifti or seg or sr or png):
-        raise typer.BadParameter("say what to export: --nifti, --seg, --sr or --png")
-    if (labelmap or identified) and not (seg or sr):
-        raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
-    if notes and not sr:
-        raise typer.BadParameter("--notes is for --sr")
+    _check_wishes(nifti or seg or sr or png or fhir, labelmap or identified, seg or sr, notes and not sr)
     with Study.open(study) as opened, busy("measuring"):
         who, stored = opened.patient(patient), opened.visit(patient, visit)
         name = the_reader(opened, patient, reader, visit)
         lesion_map = opened.lesion_map(patient, visit, name)
-        results = patient_results(opened, patient, reader=name) if sr else None
+        results = patient_results(opened, patient, reader=name) if sr or fhir else None
     if (nifti or seg) and not drawn_series(lesion_map):
         raise LesionmapError(f"visit {visit} has no mask to export; its lesions are marked by points or sites only")
     output.mkdir(parents=True, exist_ok=True)
     with busy("exporting"):
         if seg or sr:
             how = _HowDicom(labelmap, identified, notes, overwrite)
-            _export_dicom(who, stored, lesion_map, results, output, how)
+            _export_dicom(who, stored, lesion_map, results if sr else None, output, how)
             if sr and not seg and drawn_series(lesion_map):
                 say("the report points to the Segmentations, so they are written with it")
         for write in (_export_nifti,) * nifti + (_export_png,) * png:
             write(stored, lesion_map, output, overwrite=overwrite)
+        if fhir and results:
+            _export_fhir(results, stored, output, overwrite=overwrite)
+
+
+def _check_wishes(anything: bool, for_dicom: bool, dicom: bool, stray_notes: bool) -> None:
+    """Refuse options that ask for nothing, or for what is not written."""
+    if not anything:
+        raise typer.BadParameter("say what to export: --nifti, --seg, --sr, --png or --fhir")
+    if for_dicom and not dicom:
+        raise typer.BadParameter("--labelmap and --identified are for --seg and --sr")
+    if stray_notes:
+        raise typer.BadParameter("--notes is for --sr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,14 @@ def _export_dicom(
     lost = {lesion: (n, file.series) for file in files for lesion, n in file.not_imaged.items()}
     for lesion, (n, series) in lost.items():
         say(f"{lesion}: {n} voxels between the stations of {series} have no image and were left out")
+
+
+def _export_fhir(results: "Results", visit: "Visit", folder: Path, *, overwrite: bool) -> None:
+    from lesionmap.write import write_fhir
+
+    path = folder / f"{results.patient.id}_{visit.key}_fhir.json"
+    write_fhir(results, visit.key, path, overwrite=overwrite)
+    say(f"FHIR bundle: {path}")
 
 
 def _export_png(visit: "Visit", lesion_map: "LesionMap", folder: Path, *, overwrite: bool) -> None:

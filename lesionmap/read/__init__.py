@@ -6,6 +6,7 @@ Arrays are indexed [column, row, slice] (NIfTI: as in the file) and never re-ori
 """
 
 from lesionmap.read.blend import imaged, pixels
+from lesionmap.read.clinic import read_observations, read_treatments
 from lesionmap.read.nifti import read_mask
 from lesionmap.read.pixels import station_pixels
 from lesionmap.read.planar import Told
@@ -28,8 +29,10 @@ __all__ = [
     "is_seg",
     "pixels",
     "read_mask",
+    "read_observations",
     "read_seg",
     "read_sr",
+    "read_treatments",
     "relink",
     "scan",
     "station_of",

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MarkRow", "read_landmarks", "read_markers", "read_points", "read_reading", "read_rows", "read_sites"]
+__all__ = [
+    "MarkRow",
+    "numbered_rows",
+    "read_landmarks",
+    "read_markers",
+    "read_points",
+    "read_reading",
+    "read_rows",
+    "read_sites",
+]
 
 _XYZ = ("x_lps_mm", "y_lps_mm", "z_lps_mm")
 _OPTIONAL = ("site", "certainty", "track", "answer", "note", "series")
@@ -61,6 +70,11 @@ def read_rows(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
     LesionmapError
         If it is not such a file, a column is missing, twice or misspelt, a row has too many cells, or there is none.
     """
+    return [row for _, row in numbered_rows(path, needed, _OPTIONAL)]
+
+
+def numbered_rows(path: str | Path, needed: Sequence[str], optional: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Read as ``read_rows`` does, each row with its line; ``optional``: further columns that are known."""
     path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -71,7 +85,7 @@ def read_rows(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
         raise LesionmapError(f"{path} cannot be read ({error.strerror})") from error
     filled = [(n, line) for n, line in enumerate(lines, start=1) if any(line)]
     heading = [name.casefold() for name in filled[0][1]] if filled else []
-    _check_heading(heading, needed, path)
+    _check_heading(heading, needed, optional, path)
     rows = []
     for n, line in filled[1:]:
         if any(line[len(heading) :]):
@@ -80,13 +94,13 @@ def read_rows(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
                 'put a cell that holds a comma into double quotes ("a, b")'
             )
         cells = line + [""] * (len(heading) - len(line))
-        rows.append(dict(zip(heading, cells, strict=False)))
+        rows.append((n, dict(zip(heading, cells, strict=False))))
     if not rows:
         raise LesionmapError(f"{path}: at least one row under the heading was expected, got none")
     return rows
 
 
-def _check_heading(heading: Sequence[str], needed: Sequence[str], path: Path) -> None:
+def _check_heading(heading: Sequence[str], needed: Sequence[str], optional: Sequence[str], path: Path) -> None:
     """Refuse a heading that lacks a column, has one twice, or has one that is only nearly right."""
     missing = [name for name in needed if name not in heading]
     if missing:
@@ -95,9 +109,9 @@ def _check_heading(heading: Sequence[str], needed: Sequence[str], path: Path) ->
             f"{path}: columns {','.join(needed)} were expected, {', '.join(missing)} missing; "
             f"the first line reads {','.join(heading) or 'nothing'!r}{hint}"
         )
-    known = (*needed, *_OPTIONAL)
+    known = (*needed, *optional)
     for name in heading:
-        if name in known and list(heading).count(name) > 1:
+        if name and list(heading).count(name) > 1:
             raise LesionmapError(f"{path}: column {name!r} occurs twice; each may stand once")
         near = [] if name in known else get_close_matches(name, known, n=1, cutoff=0.8)
         if near:

@@ -63,11 +63,14 @@ def find_visit(rows: Rows, patient: str, visit: str, *, lock: bool = False) -> V
     return found[0]
 
 
-def map_key(rows: Rows, patient: str, visit: str, reader: str | None = None) -> str:
-    """Give the key of a reader's map (of the visit's own facts without reader) of a visit that exists.
+def map_key(rows: Rows, patient: str, visit: str | None, reader: str | None = None) -> str:
+    """Give the key of a reader's map of a visit that exists; without reader of the visit's own facts.
 
-    Neither pseudonyms nor dates nor readers can hold a '/', so no two maps share a key.
+    Without visit that of the patient's own. Neither pseudonyms nor dates nor readers can hold a '/', so no two maps
+    share a key.
     """
+    if visit is None:
+        return f"{find_patient(rows, patient).id}/clinic"
     key = canonical(visit)
     if not rows.has_visit(patient, key):
         find_visit(rows, patient, key)

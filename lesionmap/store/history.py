@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from lesionmap.clinic import Observation, Treatment
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Lesion, LesionMap
 from lesionmap.skeleton.placement import Placement
@@ -23,13 +24,14 @@ __all__ = [
     "change_title",
     "changes",
     "facts",
+    "name_of",
     "read_value",
     "stacks",
     "titles",
     "write_value",
 ]
 
-Value: TypeAlias = Lesion | Answer | Placement | Reference | bool | None
+Value: TypeAlias = Lesion | Answer | Placement | Reference | Treatment | Observation | bool | None
 """What an edit can hold; None: removed, withdrawn, unlocked."""
 
 _KINDS: dict[str, type] = {
@@ -38,7 +40,10 @@ _KINDS: dict[str, type] = {
     "signed": bool,
     "placement": Placement,
     "reference": Reference,
+    "treatment": Treatment,
+    "observation": Observation,
 }
+_IN_PARTS = (Lesion, Answer, Treatment, Observation)
 _FIELD_WORDS = {"sites": "site", "tracks": "track", "extents": "drawing"}
 
 
@@ -51,7 +56,8 @@ class Edit:
     step: int
     """``n`` of the first edit of the same save: edits of one step are undone together."""
     what: str
-    """``lesion/L3``, ``answer/<track>``, ``signed``, ``placement``, ``reference/<series>``."""
+    """``lesion/L3``, ``answer/<track>``, ``signed``, ``placement``, ``reference/<series>``,
+    ``treatment/<first day>/<drug>``, ``observation/<day>/<item>``."""
     value: Value
     """The value from then on; None: removed."""
     title: str
@@ -88,7 +94,7 @@ class Conflict(LesionmapError):  # noqa: N818 - the word of the design
         """The map as it is in the store now."""
         self.what = tuple(what)
         """The keys that both changed: ``lesion/L3`` …"""
-        names = ", ".join(_name(key) for key in self.what)
+        names = ", ".join(name_of(key) for key in self.what)
         super().__init__(
             f"another window changed {names} of visit {mine.visit} meanwhile; nothing was saved and both versions are "
             "kept: compare them and save again"
@@ -108,7 +114,7 @@ def facts(lesion_map: LesionMap) -> dict[str, Value]:
     all_of_it += [(f"answer/{answer.track}", answer) for answer in lesion_map.answers]
     for key, value in all_of_it:
         if key in found:
-            raise LesionmapError(f"a map holds each lesion and each answer once, got {_name(key)} twice")
+            raise LesionmapError(f"a map holds each lesion and each answer once, got {name_of(key)} twice")
         found[key] = value
     if lesion_map.signed:
         found["signed"] = True
@@ -136,7 +142,8 @@ def write_value(what: str, value: Value) -> str | None:
     return None if value is None else plain.dumps(value, _KINDS[what.partition("/")[0]])
 
 
-def _name(what: str) -> str:
+def name_of(what: str) -> str:
+    """Name what an edit is about, for the reader."""
     kind, _, name = what.partition("/")
     if kind == "lesion":
         return f"lesion {name.removeprefix('L')}"
@@ -144,6 +151,9 @@ def _name(what: str) -> str:
         return f"the answer on track …{name[-6:]}"
     if kind == "reference":
         return f"the reference on {name}"
+    if kind in ("treatment", "observation"):
+        day, _, thing = name.partition("/")
+        return f"{thing} {'from' if kind == 'treatment' else 'of'} {day}"
     return {"signed": "the signature", "placement": "the placement"}[kind]
 
 
@@ -161,14 +171,18 @@ def change_title(what: str, before: Value, after: Value) -> str:
         return "place the skeleton"
     if before is None:
         said = f": {after.verdict.replace('_', ' ')}" if isinstance(after, Answer) else ""
-        return f"add {_name(what)}{said}"
+        return f"add {name_of(what)}{said}"
     if after is None:
-        return f"remove {_name(what)}"
-    said = f": {', '.join(_differing(before, after))}" if isinstance(after, Lesion | Answer) else ""
-    return f"change {_name(what)}{said}"
+        return f"remove {name_of(what)}"
+    said = (
+        f": {', '.join(_differing(before, after))}"
+        if isinstance(after, Lesion | Answer | Treatment | Observation)
+        else ""
+    )
+    return f"change {name_of(what)}{said}"
 
 
-def _differing(before: Value, after: Lesion | Answer) -> Iterable[str]:
+def _differing(before: Value, after: Lesion | Answer | Treatment | Observation) -> Iterable[str]:
     for field in fields(after):
         if getattr(before, field.name, None) != getattr(after, field.name):
             yield _FIELD_WORDS.get(field.name, field.name)

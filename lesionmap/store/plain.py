@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import numpy as np
 
+from lesionmap.clinic import Observation, Treatment
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Attributes, Extent, Lesion, Mask
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["dumps", "loads"]
 
 _T = TypeVar("_T")
-_FACTS = (ImageFile, Station, Series, Reference, Attributes, Extent, Lesion, PlacedLandmark, LabelMap, Placement)
+_FACTS = (
+    ImageFile, Station, Series, Reference, Attributes, Extent, Lesion, PlacedLandmark, LabelMap, Placement, Treatment,
+    Observation,
+)  # fmt: skip
 
 
 def dumps(fact: object, kind: Any) -> str:
@@ -87,7 +91,7 @@ def _converter() -> Converter:
 
 def _resolve(kind: type) -> None:
     """Tell cattrs the field types that the facts import for the type checker only."""
-    hints = get_type_hints(kind, localns={"Grid": Grid, "Mask": Mask, "Phase": Phase})
+    hints = get_type_hints(kind, localns={"Grid": Grid, "Mask": Mask, "Phase": Phase, "date": date})
     for field in fields(kind):
         field.type = hints[field.name]
 

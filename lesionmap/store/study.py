@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import hmac
 import re
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history
+from lesionmap.store.clinic import ClinicStore
 from lesionmap.store.disk import Claim
-from lesionmap.store.history import Edit
+from lesionmap.store.edits import Step, now_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from lesionmap.lesions import LesionMap
     from lesionmap.skeleton.placement import Placement
-    from lesionmap.store.database import Database
-    from lesionmap.store.history import Value
+    from lesionmap.store.history import Edit
     from lesionmap.store.rows import Rows
     from lesionmap.visits import Patient, Reference, Series, Visit
 
 __all__ = ["Study"]
 
-_TRIES = 20
 
-
-class _Step(NamedTuple):
-    """What one save appends."""
-
-    values: dict[str, str | None]
-    undoes: int | None = None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Study:
-    """The store: patients, visits, placements, lesion maps, history.
+class Study(ClinicStore):
+    """The store: patients, visits, placements, lesion maps, what the clinic knows, history.
 
     What a reader decides is a row of one append-only table of edits, keyed by map and number. A lesion map (and what
     belongs to the visit: placement, references) is its latest values. Nothing is ever changed or removed there: undo
@@ -59,16 +45,8 @@ class Study:
     ()
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = _now) -> None:
-        self._database = database
-        self.path = database.path
-        """The file; None for a server."""
-        self._clock = clock
-        with database.reading() as rows:
-            self._salt = rows.salt()
-
     @classmethod
-    def open(cls, where: str | Path, create: bool = False, *, clock: Callable[[], datetime] = _now) -> Self:
+    def open(cls, where: str | Path, create: bool = False, *, clock: Callable[[], datetime] = now_utc) -> Self:
         """Open a study.
 
         Parameters
@@ -222,7 +200,7 @@ class Study:
 
     def save_placement(self, patient: str, visit: str, placement: Placement | None, reader: str) -> None:
         """Keep the visit's placement (None: take it away); the one before stays in the history."""
-        self._put(patient, visit, reader, "placement", placement)
+        self._put((patient, visit, None), reader, {"placement": placement})
 
     def references(self, patient: str, visit: str) -> tuple[Reference, ...]:
         """Give the visit's reference regions, at most one a series."""
@@ -233,18 +211,11 @@ class Study:
 
     def save_reference(self, patient: str, visit: str, reference: Reference, reader: str) -> None:
         """Keep the reference region of a series; the one before stays in the history."""
-        self._put(patient, visit, reader, f"reference/{reference.series}", reference)
+        self._put((patient, visit, None), reader, {f"reference/{reference.series}": reference})
 
     def remove_reference(self, patient: str, visit: str, series: str, reader: str) -> None:
         """Take the reference region of a series away; it stays in the history."""
-        self._put(patient, visit, reader, f"reference/{series}", None)
-
-    def _put(self, patient: str, visit: str, reader: str, what: str, value: Value) -> None:
-        def decide(rows: Rows, key: str) -> _Step:
-            now = history.read_value(what, rows.latest(key).get(what))
-            return _Step({} if now == value else {what: history.write_value(what, value)})
-
-        self._append((patient, visit, None), reader, decide)
+        self._put((patient, visit, None), reader, {f"reference/{series}": None})
 
     # Lesion maps
 
@@ -293,8 +264,8 @@ class Study:
         if not changes:
             return
 
-        def decide(rows: Rows, key: str) -> _Step:
-            return _Step(checks.to_write(rows, key, changes, (old, new)))
+        def decide(rows: Rows, key: str) -> Step:
+            return Step(checks.to_write(rows, key, changes, (old, new)))
 
         self._append((new.patient, new.visit, new.reader), new.reader, decide)
 
@@ -302,18 +273,7 @@ class Study:
 
     def history(self, patient: str, visit: str, reader: str | None = None) -> tuple[Edit, ...]:
         """Give all edits of a reader's map, oldest first; without reader those of placement and references."""
-        with self._database.reading() as rows:
-            found = rows.history(checks.map_key(rows, patient, visit, reader))
-        logs = [history.Log(row["n"], row["step"], row["undoes"], row["what"]) for row in found]
-        values = [history.read_value(row["what"], row["value"]) for row in found]
-        titles = history.titles(list(zip(logs, values, strict=True)))
-        return tuple(
-            Edit(
-                row["n"], row["step"], row["what"], value, titles[row["n"]], row["reader"],
-                datetime.fromisoformat(row["time"]), row["version"], row["undoes"],
-            )
-            for row, value in zip(found, values, strict=True)
-        )  # fmt: skip
+        return self._edits((patient, visit, reader))
 
     def undo(self, patient: str, visit: str, reader: str) -> LesionMap:
         """Take the last step of a reader's map back by appending the earlier values; give the map as it is then."""
@@ -333,20 +293,6 @@ class Study:
         """Bring back what the last ``undo_visit`` took away."""
         self._turn((patient, visit, None), reader, back=False)
 
-    def _turn(self, where: tuple[str, str, str | None], reader: str, *, back: bool) -> None:
-        def decide(rows: Rows, key: str) -> _Step:
-            log = rows.log(key)
-            steps = history.stacks(log)[0 if back else 1]
-            if not steps:
-                raise LesionmapError(f"there is nothing to {'undo' if back else 'redo'} in visit {where[1]}")
-            values: dict[str, str | None] = {}
-            for row in (row for row in log if row.step == steps[-1]):
-                earlier = [r.n for r in log if r.what == row.what and r.n < row.n]
-                values[row.what] = rows.value(key, earlier[-1]) if earlier else None
-            return _Step(values, steps[-1])
-
-        self._append(where, reader, decide)
-
     def claim(self, patient: str, visit: str, reader: str) -> Claim:
         """Ask for the right to edit a map in this window; ``claim.held`` says whether it was given.
 
@@ -361,39 +307,3 @@ class Study:
         if self._database.path is None:
             raise LesionmapError("maps of a study on a server cannot be claimed yet; save finds conflicts all the same")
         return Claim(self._database.path, key)
-
-    # Writing
-
-    @contextmanager
-    def _writing(self) -> Iterator[Rows]:
-        from lesionmap.store.database import TakenError
-
-        try:
-            with self._database.writing() as rows:
-                yield rows
-        except TakenError as error:
-            raise LesionmapError("another program added the same patient or visit meanwhile; do it again") from error
-
-    def _append(self, where: tuple[str, str, str | None], reader: str, decide: Callable[[Rows, str], _Step]) -> None:
-        """Append what ``decide`` finds to be written, in one transaction.
-
-        The number is taken before ``decide`` looks: whatever another program commits from then on takes the number
-        away, and ``decide`` looks again. So the unique key alone finds every conflict, in any database.
-        """
-        from lesionmap import __version__
-        from lesionmap.store.database import TakenError
-
-        checks.reader_name(reader)
-        for _ in range(_TRIES):
-            try:
-                with self._database.writing() as rows:
-                    key = checks.map_key(rows, *where)
-                    top = rows.top(key)
-                    step = decide(rows, key)
-                    time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
-                    same = {"undoes": step.undoes, "reader": reader, "time": time, "version": __version__}
-                    rows.append(key, top, step.values, same)
-            except TakenError:
-                continue
-            return
-        raise LesionmapError(f"others write to the map of visit {where[1]} without a pause; try again")

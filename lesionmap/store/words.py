@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from lesionmap.clinic import Observation, Treatment
 from lesionmap.lesions import Answer, Lesion
 from lesionmap.skeleton import known
 from lesionmap.skeleton.placement import Placement
+from lesionmap.store.history import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -142,12 +144,25 @@ def _words(what: str, pair: tuple[Value, Value], sites: Mapping[str, str]) -> st
         if not isinstance(after, Answer):
             return f"withdrew the answer for {place}"
         return f"answered {place}: {after.verdict.replace('_', ' ')}"
-    if kind == "reference":
-        act = "removed" if after is None else "drew" if before is None else "changed"
-        return f"{act} the reference region on {_name(what)}"
     if kind == "placement":
         return _placement_words(before, after)
-    return "signed" if after else "unlocked"
+    if kind == "signed":
+        return "signed" if after else "unlocked"
+    return _reference_words(what, before, after) if kind == "reference" else _clinic_words(what, before, after)
+
+
+def _reference_words(what: str, before: Value, after: Value) -> str:
+    act = "removed" if after is None else "drew" if before is None else "changed"
+    return f"{act} the reference region on {_name(what)}"
+
+
+def _clinic_words(what: str, before: Value, after: Value) -> str:
+    if isinstance(after, Observation):
+        was = f" (was {before.value:g})" if isinstance(before, Observation) else ""
+        return f"{name_of(what)}: {after.value:g}{was}"
+    if isinstance(after, Treatment):
+        return f"{name_of(what)} {f'to {after.end.isoformat()}' if after.end else 'on'}"
+    return f"removed {name_of(what)}"
 
 
 def _lesion_words(name: str, before: Value, after: Value) -> str:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from lesionmap.clinic import clinic_items
+from lesionmap.compare import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["COMPARISON_COLUMNS", "LESION_COLUMNS", "MODALITY_COLUMNS", "decimals", "kind_of", "meaning"]
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "FLAGS",
+    "LESION_COLUMNS",
+    "MODALITY_COLUMNS",
+    "SCORE_COLUMNS",
+    "decimals",
+    "kind_of",
+    "meaning",
+]
 
 Kind = Literal["text", "number", "whole", "truth"]
 
@@ -79,6 +91,53 @@ _MODALITY_MEANING: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_SCORE_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "score": "Name of the score.",
+        "label": "Its title, with whatever of it is not verified.",
+        "unit": "Bone and side, or lesion, where the score is one of units; empty: the visit.",
+        "item": "Name of the item; sum: the whole score.",
+        "words": "The item in words.",
+        "value": "Answer: yes, no, a number or words; empty: missing.",
+        "points": "What the answer is worth; empty: missing, or it has no points.",
+        "missing": "Items without an answer, joined by ;",
+        "told": "Where the answer comes from, or why it is missing.",
+        "reading": "What the sum means by the published cut-off that it reaches.",
+        "citation": "Where the score stands written.",
+    }
+)
+
+SCORE_COLUMNS: tuple[str, ...] = ("patient", "visit_date", "reader", "rule", *_SCORE_MEANING)
+"""Columns of the table of scores."""
+
+_REGISTRY_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "sex": "F or M.",
+        "n_unmeasured": "Lesions counted that have no volume.",
+        "largest_diameter_mm": "Largest diameter of the lesions counted, millimetres; empty where one is not measured.",
+        "n_regions": "Regions of the body with a counted lesion.",
+        "focality": "unifocal (one bone) or multifocal; empty: no lesion counts.",
+        "symmetric_sites": "Sites without their side that are marked on both sides, joined by ;",
+        "pattern": "tibio-appendicular, claviculo-spinal or both, in our own reading of Andronikou 2019.",
+        "n_silent": "Lesions counted that are said not to be painful.",
+        "n_painful": "Lesions counted that are said to be painful.",
+        "n_not_asked": "Lesions counted of which nobody was asked.",
+        "treatments": "Drugs that run on the day of the visit, joined by ;",
+    }
+)
+_FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "symmetric": "a site is marked on both sides",
+        "spine": "a counted lesion lies in the spine",
+        "epiphysis": "a counted lesion lies in an epiphysis",
+        "clavicle": "a counted lesion lies in a clavicle",
+        "mandible": "a counted lesion lies in the mandible",
+        "sternum": "a counted lesion lies in the sternum",
+    }
+)
+FLAGS: tuple[str, ...] = tuple(_FLAGS)
+"""Yes-or-no columns of the registry; *no* is said only where all of the place was imaged."""
+
 LESION_COLUMNS: tuple[str, ...] = tuple(_MEANING)
 """Columns of the lesion table, in their order."""
 
@@ -136,8 +195,11 @@ def kind_of(column: str, values: Sequence[Any]) -> Kind:
 
 
 def _kind_by_name(column: str) -> Kind:
-    if column in _TRUTHS:
+    item = clinic_items().get(column.partition("@")[0])
+    if column in (*_TRUTHS, *FLAGS) or column.startswith("region_") or (item and item.kind == "yes_no"):
         return "truth"
+    if item or column == "points" or (column.startswith("score_") and not column.endswith("_missing")):
+        return "number"
     if column.startswith(_WHOLE_START):
         return "whole"
     return "text" if decimals(column) is None else "number"
@@ -146,5 +208,25 @@ def _kind_by_name(column: str) -> Kind:
 def meaning(column: str) -> str:
     """Give the meaning of a column in one sentence; empty for an unknown one."""
     name, at, visit = column.partition("@")
-    text = _MEANING.get(name, "") or _MODALITY_MEANING.get(name, "")
-    return f"{text} At the visit of {visit}." if at and text else text
+    known = (_MEANING, _MODALITY_MEANING, _SCORE_MEANING, _REGISTRY_MEANING)
+    text = next((table[name] for table in known if name in table), "") or _by_rule(name)
+    if not at or not text:
+        return text
+    return f"{text} Of {visit}." if name in clinic_items() else f"{text} At the visit of {visit}."
+
+
+def _by_rule(name: str) -> str:
+    """Give the meaning of a column of the registry whose name follows a rule."""
+    imaged = "empty: no, and not all of it was imaged or nobody knows what was."
+    if name in _FLAGS:
+        return f"Whether {_FLAGS[name]}; {imaged}"
+    if name.startswith("region_"):
+        return f"Whether a counted lesion lies in this region: {name[7:].replace('_', ' ')}; {imaged}"
+    if name.startswith("score_") and name.endswith("_missing"):
+        return "Items of the score that have no answer, joined by ;"
+    if name.startswith("score_"):
+        return "Sum of the score; empty where an item is missing. _derived, _not_verified: see its label in 'scores'."
+    if name.removeprefix("n_") in get_args(State):
+        return f"Tracks in the state {name[2:].replace('_', ' ')}, counted or not."
+    item = clinic_items().get(name.partition("@")[0])
+    return f"Observation nearest to the visit: {item.words}{f', {item.unit}' if item.unit else ''}." if item else ""

@@ -90,6 +90,8 @@ def results_of(
     *,
     rule: CountRule | None = None,
     threshold: Threshold | None = None,
+    treatments: Sequence[Treatment] = (),
+    observations: Sequence[Observation] = (),
 ) -> Results:
     """Count and compare the visits of a patient.
 
@@ -103,6 +105,8 @@ def results_of(
         What counts; the default rule where not given.
     threshold : Threshold, optional
         When a volume has changed.
+    treatments, observations : sequence, optional
+        What the clinic knows of the patient.
 
     Raises
     ------
@@ -126,4 +130,6 @@ def results_of(
         scans={key: found for key, found in scans.items() if found is not None},
         disease=disease_of(ordered, courses, counts),
         doubts=look_again(ordered, courses),
+        treatments=tuple(treatments),
+        observations=tuple(observations),
     )

@@ -10,18 +10,21 @@ from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
 from lesionmap.evaluate import patient_facts, place_scan, place_visit, with_coverage
 from lesionmap.visits import placement_on
+from lesionmap.write import results_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lesionmap.clinic import Observation, Treatment
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import LesionMap
-    from lesionmap.measure import Measurement
+    from lesionmap.measure import CountRule, Measurement
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
     from lesionmap.store import Study
     from lesionmap.store.disk import Claim
     from lesionmap.visits import Patient, Reference, Series, Visit
+    from lesionmap.write import Results
 
 __all__ = [
     "GUESSES",
@@ -60,6 +63,12 @@ class PatientWork:
     visits: tuple[VisitFacts, ...]
     references: Mapping[str, tuple[Reference, ...]]
     """Visit key → the reference regions of its Series."""
+    treatments: tuple[Treatment, ...] = ()
+    observations: tuple[Observation, ...] = ()
+
+    def results(self, visits: Sequence[VisitFacts], rule: CountRule) -> Results:
+        """Count and compare visits as they are now; quick, as nothing is measured."""
+        return results_of(self.patient, visits, rule=rule, treatments=self.treatments, observations=self.observations)
 
     def visit(self, key: str) -> VisitFacts:
         """Give the visit of that key; LesionmapError where there is none."""
@@ -130,7 +139,8 @@ def load_patient(study: Study, patient_id: str, reader: str) -> PatientWork:
     reader = reader or (readers[0] if len(readers) == 1 else "reader")
     visits = patient_facts(study, patient_id, reader)
     references = {x.visit.key: tuple(study.references(patient_id, x.visit.key)) for x in visits}
-    return PatientWork(study.patient(patient_id), reader, tuple(readers), visits, references)
+    drugs, seen = study.treatments(patient_id), study.observations(patient_id)
+    return PatientWork(study.patient(patient_id), reader, tuple(readers), visits, references, drugs, seen)
 
 
 def main_series(visit: Visit) -> str:

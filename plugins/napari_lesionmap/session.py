@@ -16,7 +16,6 @@ from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, LesionMap, Mask
 from lesionmap.measure import RULES
 from lesionmap.visits import Reference, placement_on
-from lesionmap.write import Results, results_of
 from napari_lesionmap.load import remeasured
 from napari_lesionmap.proposals import Proposal, sites_of
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from lesionmap.store import Study
     from lesionmap.store.disk import Claim
     from lesionmap.visits import Patient, Series
+    from lesionmap.write import Results
     from napari_lesionmap.load import OpenedVisit, PatientWork
 
 __all__ = ["Session", "Tool"]
@@ -358,7 +358,7 @@ class Session:
 
     def _reckon(self, visits: Sequence[VisitFacts]) -> None:
         """Count and compare anew; quick, as nothing is measured."""
-        self.results = results_of(self.work.patient, visits, rule=self.rule) if self.work and visits else None
+        self.results = self.work.results(visits, self.rule) if self.work and visits else None
 
     def sign(self) -> None:
         """Sign the lesion map: nobody changes it until it is unlocked."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from lesionmap.clinic import Treatment
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Mask
 from lesionmap.skeleton import place
@@ -374,3 +376,15 @@ def test_the_skeleton_follows_slice_and_plane(session: Session) -> None:
         assert near.min() < 25.0
     stage.show_bones(lines=False, landmarks=False)
     assert not viewer.layers[LINES].visible
+
+
+def test_what_the_clinic_knows_comes_along_and_stays(study_path: Path) -> None:
+    with Study.open(study_path) as study:
+        study.save_clinic("P001", [Treatment("infliximab", date(2012, 1, 1))], READER)
+    session = opened(study_path, LATER)
+    try:
+        session.sign()
+        assert session.results is not None
+        assert [one.drug for one in session.results.treatments] == ["infliximab"]
+    finally:
+        session.close()

@@ -1,0 +1,128 @@
+"""The append-only table of edits as a study uses it: append, undo, redo, list. What an edit is about, others say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from lesionmap.errors import LesionmapError
+from lesionmap.store import checks, history
+from lesionmap.store.history import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lesionmap.store.database import Database
+    from lesionmap.store.history import Value
+    from lesionmap.store.rows import Rows
+
+__all__ = ["Edits", "Step", "Where", "now_utc"]
+
+_TRIES = 20
+
+Where: TypeAlias = tuple[str, str | None, str | None]
+"""Patient, visit, reader: a reader's map; without reader what belongs to the visit, without visit to the patient."""
+
+
+class Step(NamedTuple):
+    """What one save appends."""
+
+    values: dict[str, str | None]
+    undoes: int | None = None
+
+
+def now_utc() -> datetime:
+    """Give the time, UTC."""
+    return datetime.now(UTC)
+
+
+class Edits:
+    """A database whose edits are appended, never changed."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now_utc) -> None:
+        self._database = database
+        self.path = database.path
+        """The file; None for a server."""
+        self._clock = clock
+        with database.reading() as rows:
+            self._salt = rows.salt()
+
+    def _put(self, where: Where, reader: str, values: dict[str, Value]) -> int:
+        """Append those of the values, what → value, that differ from what is there, in one step; give their number."""
+
+        def decide(rows: Rows, key: str) -> Step:
+            latest = rows.latest(key)
+            differing = {
+                what: value for what, value in values.items() if history.read_value(what, latest.get(what)) != value
+            }
+            return Step({what: history.write_value(what, value) for what, value in differing.items()})
+
+        return self._append(where, reader, decide)
+
+    def _edits(self, where: Where) -> tuple[Edit, ...]:
+        with self._database.reading() as rows:
+            found = rows.history(checks.map_key(rows, *where))
+        logs = [history.Log(row["n"], row["step"], row["undoes"], row["what"]) for row in found]
+        values = [history.read_value(row["what"], row["value"]) for row in found]
+        titles = history.titles(list(zip(logs, values, strict=True)))
+        return tuple(
+            Edit(
+                row["n"], row["step"], row["what"], value, titles[row["n"]], row["reader"],
+                datetime.fromisoformat(row["time"]), row["version"], row["undoes"],
+            )
+            for row, value in zip(found, values, strict=True)
+        )  # fmt: skip
+
+    def _turn(self, where: Where, reader: str, *, back: bool) -> None:
+        def decide(rows: Rows, key: str) -> Step:
+            log = rows.log(key)
+            steps = history.stacks(log)[0 if back else 1]
+            if not steps:
+                raise LesionmapError(f"there is nothing to {'undo' if back else 'redo'} in {_words(where)}")
+            values: dict[str, str | None] = {}
+            for row in (row for row in log if row.step == steps[-1]):
+                earlier = [r.n for r in log if r.what == row.what and r.n < row.n]
+                values[row.what] = rows.value(key, earlier[-1]) if earlier else None
+            return Step(values, steps[-1])
+
+        self._append(where, reader, decide)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Rows]:
+        from lesionmap.store.database import TakenError
+
+        try:
+            with self._database.writing() as rows:
+                yield rows
+        except TakenError as error:
+            raise LesionmapError("another program added the same patient or visit meanwhile; do it again") from error
+
+    def _append(self, where: Where, reader: str, decide: Callable[[Rows, str], Step]) -> int:
+        """Append what ``decide`` finds to be written, in one transaction, and give the number of edits.
+
+        The number is taken before ``decide`` looks: whatever another program commits from then on takes the number
+        away, and ``decide`` looks again. So the unique key alone finds every conflict, in any database.
+        """
+        from lesionmap import __version__
+        from lesionmap.store.database import TakenError
+
+        checks.reader_name(reader)
+        for _ in range(_TRIES):
+            try:
+                with self._database.writing() as rows:
+                    key = checks.map_key(rows, *where)
+                    top = rows.top(key)
+                    step = decide(rows, key)
+                    time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
+                    same = {"undoes": step.undoes, "reader": reader, "time": time, "version": __version__}
+                    rows.append(key, top, step.values, same)
+            except TakenError:
+                continue
+            return len(step.values)
+        raise LesionmapError(f"others write to the map of {_words(where)} without a pause; try again")
+
+
+def _words(where: Where) -> str:
+    patient, visit, _ = where
+    return f"the clinic's facts of {patient}" if visit is None else f"visit {visit}"
