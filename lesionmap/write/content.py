@@ -10,6 +10,7 @@ from lesionmap import __version__
 from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
 from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
+from lesionmap.write.clinical import clinical_sections
 from lesionmap.write.diseased import disease_section, doubt_lines
 from lesionmap.write.rows import tally_words, threshold_words
 from lesionmap.write.scanned import scan_sections
@@ -58,6 +59,7 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
         _images(results),
         *(_lesions(results, facts, with_notes=with_notes) for facts in results.visits if facts.lesion_map.lesions),
         *scan_sections(results),
+        *clinical_sections(results),
         _legs(results),
         *_coverages(results),
         _method(results),

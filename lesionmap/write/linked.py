@@ -16,13 +16,13 @@ from lesionmap.write.style import state_style
 from lesionmap.write.timeline import lanes, timeline_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from lesionmap.write.keyimages import KeyImage
     from lesionmap.write.mapmodel import MapDot, MapPanel
     from lesionmap.write.results import Results
 
-__all__ = ["gallery_html", "map_html", "timeline_html", "track_words"]
+__all__ = ["before_of", "gallery_html", "image_title", "map_html", "timeline_html", "track_words"]
 
 
 def track_words(tracks: Iterable[int]) -> str:
@@ -104,34 +104,37 @@ def _symbol(image: KeyImage, number: int) -> str:
     return f'<symbol id="k{number}" {box}><image href="data:image/png;base64,{data}" {size}/></symbol>'
 
 
-def _lesion(results: Results, image: KeyImage, images: dict[tuple[str, str], int]) -> str:
+def image_title(results: Results, image: KeyImage) -> str:
+    """Say what a key image shows: visit, lesion, site and state."""
     lesion = results.facts(image.visit).lesion_map.lesion(image.lesion)
     change = results.change(image.visit, lesion)
-    tracks = results.tracks(image.visit, image.lesion)
     state = f", {state_style(change.state).words}" if change else ""
-    title = f"{image.visit} · {image.lesion} · {capital(known(lesion.sites[0]).name)}{state}"
-    before = _before(results, image, tracks)
-    cells = [
-        _cell(results.key_images[images[before]], images[before], f"{before[0]}, before", outlined=True)
-        if before
-        else "",
-        _cell(image, images[image.visit, image.lesion], f"{image.visit}, outlined", outlined=True),
-        _cell(image, images[image.visit, image.lesion], image.series, outlined=False),
-    ]
-    caption = f'<figcaption><button type="button" class="go">{escape(title)}</button></figcaption>'
+    return f"{image.visit} · {image.lesion} · {capital(known(lesion.sites[0]).name)}{state}"
+
+
+def _lesion(results: Results, image: KeyImage, images: dict[tuple[str, str], int]) -> str:
+    tracks = results.tracks(image.visit, image.lesion)
+    number, before = images[image.visit, image.lesion], before_of(results, image)
+    cells = [_cell(image, number, image.visit, outlined=True), _cell(image, number, image.series, outlined=False)]
+    if before is not None:
+        earlier = images[before.visit, before.lesion]
+        cells.insert(0, _cell(before, earlier, f"{before.visit}, before", outlined=True))
+    caption = (
+        f'<figcaption><button type="button" class="go">{escape(image_title(results, image))}</button></figcaption>'
+    )
     return f'<figure class="lesion"{track_words(tracks)}>{caption}<div class="pictures">{"".join(cells)}</div></figure>'
 
 
-def _before(results: Results, image: KeyImage, tracks: Sequence[int]) -> tuple[str, str] | None:
-    """Give visit and lesion of the picture of the last visit before in which one of the tracks is marked."""
-    have = {(one.visit, one.lesion) for one in results.key_images}
-    earlier = [facts.visit.key for facts in results.visits]
-    for key in reversed(earlier[: earlier.index(image.visit)]):
-        for number in tracks:
+def before_of(results: Results, image: KeyImage) -> KeyImage | None:
+    """Give the picture of the last visit before in which one of the lesion's tracks is marked; None: there is none."""
+    have = {(one.visit, one.lesion): one for one in results.key_images}
+    keys = [facts.visit.key for facts in results.visits]
+    for key in reversed(keys[: keys.index(image.visit)]):
+        for number in results.tracks(image.visit, image.lesion):
             change = results.courses[number].states.get(key)
-            found = next((x for x in (change.lesions if change else ()) if (key, x) in have), None)
+            found = next((have[key, x] for x in (change.lesions if change else ()) if (key, x) in have), None)
             if found is not None:
-                return key, found
+                return found
     return None
 
 

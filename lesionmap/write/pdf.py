@@ -11,8 +11,10 @@ from lesionmap.write.figure import draw_map
 from lesionmap.write.lettering import figure_settings, put, wrap
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import MapDot
+from lesionmap.write.pdfimages import IMAGE_ROW_IN, draw_image_row, image_rows, timelines
 from lesionmap.write.skeletons import draw_dot
 from lesionmap.write.style import FAINT, INK, PAPER
+from lesionmap.write.timeline import draw_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +128,10 @@ def _set_section(paper: _Paper, section: Section, results: Results) -> None:
     paper.y -= 0.08
     if section.kind == "map":
         _set_map(paper, results)
+    elif section.kind == "timeline":
+        _set_timeline(paper, results)
+    elif section.kind == "images":
+        _set_images(paper, results)
     bullet = "• " if section.kind == "warning" else ""
     for line in section.lines:
         paper.paragraph(bullet + line)
@@ -144,6 +150,20 @@ def _set_map(paper: _Paper, results: Results) -> None:
         paper.y -= 0.1
         room = _ROOM, min(paper.y - _FOOT, 7.6)
         paper.y = draw_map(paper.page, panels[begin : begin + _MOST_PANELS], (_MARGIN, paper.y), room) - 0.1
+
+
+def _set_timeline(paper: _Paper, results: Results) -> None:
+    for part, height in timelines(results):
+        paper.need(height)
+        draw_timeline(paper.page, part, (_MARGIN, paper.y), _ROOM)
+        paper.y -= height + 0.05
+
+
+def _set_images(paper: _Paper, results: Results) -> None:
+    for row in image_rows(results):
+        paper.need(IMAGE_ROW_IN)
+        draw_image_row(paper.page, results, row, (_MARGIN, paper.y))
+        paper.y -= IMAGE_ROW_IN
 
 
 def _set_table(paper: _Paper, table: Table) -> None:
