@@ -122,7 +122,7 @@ def _set_foot(page: Figure, results: Results, number: str) -> None:
 
 
 def _set_section(paper: _Paper, section: Section, results: Results) -> None:
-    paper.need(1.3 if section.kind != "map" else _LEAST_MAP_IN + 0.5)
+    paper.need(_least_in(section, results))
     paper.y -= 0.14
     paper.line(section.title, _HEAD, 0.2, color=INK, weight="bold")
     paper.y -= 0.08
@@ -139,6 +139,17 @@ def _set_section(paper: _Paper, section: Section, results: Results) -> None:
         _set_table(paper, section.table)
     for line in section.below:
         paper.paragraph(line, _SMALL, FAINT)
+
+
+def _least_in(section: Section, results: Results) -> float:
+    """Give the room that a section needs to begin on a page: no heading stands alone at its foot."""
+    if section.kind == "map":
+        return _LEAST_MAP_IN + 0.5
+    return (
+        next(timelines(results))[1] + 0.5
+        if section.kind == "timeline"
+        else 1.3 + IMAGE_ROW_IN * (section.kind == "images")
+    )
 
 
 def _set_map(paper: _Paper, results: Results) -> None:

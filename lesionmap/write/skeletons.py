@@ -70,18 +70,21 @@ class _Drawn:
 
 def _drawn(panel: MapPanel, view: View) -> _Drawn:
     age_y = _DEFAULT_AGE_Y if panel.age_y is None else panel.age_y
-    return _prepared(view, round(age_y, 1), panel.sex)
+    return _prepared(view, float(round(age_y)), panel.sex)
 
 
 @lru_cache(maxsize=32)
 def _prepared(view: View, age_y: float, sex: Literal["F", "M"] | None) -> _Drawn:
-    from skimage.measure import approximate_polygon
+    from shapely import LineString
 
     together = _bones(outline(view, age_y=age_y, sex=sex).shapes)
     shapes = [shape for bone in together for shape in bone]
     bones = tuple(number for number, bone in enumerate(together) for _ in bone)
     rings = tuple(
-        tuple(approximate_polygon(np.vstack([ring, ring[:1]]), _TOLERANCE_MM) for ring in shape.polygons)
+        tuple(
+            np.array(LineString(np.vstack([ring, ring[:1]])).simplify(_TOLERANCE_MM, preserve_topology=False).coords)
+            for ring in shape.polygons
+        )
         for shape in shapes
     )
     points = np.concatenate([ring for several in rings for ring in several])
