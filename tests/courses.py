@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Ball", "Planted", "carried", "course"]
+__all__ = ["Ball", "Planted", "bodies", "carried", "course"]
 
 # Shares of a long bone's growth at its proximal end, as orthopaedic textbooks print them; the truth of these tests.
 _PROXIMAL = {"humerus": 0.8, "radius": 0.25, "ulna": 0.2, "femur": 0.3, "tibia": 0.57, "fibula": 0.6}
@@ -100,14 +100,19 @@ def _frame(form: Tube, along: float) -> tuple[Array, Array, Array]:
     return form.nodes[k] + t * step, np.stack([wide, np.cross(wide, axis), axis]), half
 
 
-def _in_tube(point: Array, form: Tube) -> tuple[float, Array]:
+def _middles(form: Tube, along: Array) -> Array:
+    """Give the points of the centreline at these lengths, straight on beyond its ends."""
     lengths = _lengths(form)
-    best = (np.inf, 0.0)
-    for along in np.arange(-10.0, lengths[-1] + 10.0, 0.5):
-        middle, _, _ = _frame(form, float(along))
-        best = min(best, (float(np.linalg.norm(point - middle)), float(along)))
-    middle, axes, half = _frame(form, best[1])
-    return best[1], (axes @ (point - middle))[:2] / half
+    k = np.clip(np.searchsorted(lengths, along) - 1, 0, len(lengths) - 2)
+    t = (along - lengths[k]) / (lengths[k + 1] - lengths[k])
+    return np.asarray(form.nodes[k] + t[:, None] * (form.nodes[k + 1] - form.nodes[k]))
+
+
+def _in_tube(point: Array, form: Tube) -> tuple[float, Array]:
+    fine = np.arange(-10.0, _lengths(form)[-1] + 10.0, 0.5)
+    along = float(fine[int(np.argmin(np.linalg.norm(_middles(form, fine) - point, axis=1)))])
+    middle, axes, half = _frame(form, along)
+    return along, (axes @ (point - middle))[:2] / half
 
 
 def _of_tube(along: float, offset: Array, form: Tube) -> Array:
@@ -138,7 +143,7 @@ def _plates(shape: Shape) -> tuple[float, float]:
     lengths = _lengths(shape.form)
     cuts = [cut for cut, _ in shape.physes]
     fine = np.arange(0.0, lengths[-1], 0.5)
-    middles = np.stack([_frame(shape.form, float(x))[0] for x in fine])
+    middles = _middles(shape.form, fine)
     found = sorted(float(fine[int(np.argmin(np.abs(cut.value(middles))))]) for cut in cuts)
     return (0.0, found[0]) if len(found) == 1 else (found[0], found[-1])
 
@@ -271,21 +276,30 @@ def _visit(number: int, bodies: tuple[Body, Body], planted: list[Planted], rng: 
     return VisitFacts(Visit("P001", day, age_y=age, series=(series,)), lesion_map, placement)
 
 
+def bodies(seed: int, visits: int = 4, growth_years: float = 1.0) -> tuple[Body, ...]:
+    """Give the child of a course at each of its visits."""
+    start = float(_rng(seed).uniform(4.0, 15.0 - visits * growth_years))
+    sex = "F" if seed % 2 else "M"
+    return tuple(_child(start + n * growth_years, sex, 100 + seed, 1000 + 10 * seed + n) for n in range(visits))
+
+
+def _rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng([311, seed])
+
+
 def course(seed: int, n: int, visits: int = 4, growth_years: float = 1.0) -> list[VisitFacts]:
     """Simulate a course; every lesion carries its true tracks, what is gone is answered *resolved*."""
-    rng = np.random.default_rng([311, seed])
-    sex = "F" if seed % 2 else "M"
-    start = float(rng.uniform(4.0, 15.0 - visits * growth_years))
-    first = _child(start, sex, 100 + seed, 1000 + 10 * seed)
-    planted, found, known = _plant(n, first, rng), [], set[str]()
-    for number in range(visits):
-        child = _child(start + number * growth_years, sex, 100 + seed, 1000 + 10 * seed + number)
-        facts = _visit(number, (first, child), planted, rng)
+    rng = _rng(seed)
+    rng.uniform()  # the age at the first visit, which ``bodies`` draws
+    children = bodies(seed, visits, growth_years)
+    planted, found, known = _plant(n, children[0], rng), [], set[str]()
+    for number, child in enumerate(children):
+        facts = _visit(number, (children[0], child), planted, rng)
         here = {track for lesion in facts.lesion_map.lesions for track in lesion.tracks}
         lesion_map = facts.lesion_map
         for track in sorted(known - here):
             lesion_map = answer(lesion_map, track, "resolved")
         known |= here
         found.append(replace(facts, lesion_map=lesion_map))
-        _happens(planted, first, rng)
+        _happens(planted, children[0], rng)
     return found
