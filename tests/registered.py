@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - as its own pages write it
+import SimpleITK
 from scipy.optimize import linear_sum_assignment
 
 from lesionmap.phantom.raster import Lattice
@@ -29,7 +29,7 @@ def image_of(child: Body) -> Any:
     low = np.min([s.form.box[0] for s in child.shapes], axis=0) - 24
     high = np.max([s.form.box[1] for s in child.shapes], axis=0) + 24
     stir = tissues(child, Lattice.spanning(low, high, (_SPACING_MM,) * 3)).stir
-    image = sitk.GetImageFromArray(np.ascontiguousarray(stir.T))
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(stir.T))
     image.SetSpacing((_SPACING_MM,) * 3)
     image.SetOrigin(low.tolist())
     return image
@@ -37,13 +37,15 @@ def image_of(child: Body) -> Any:
 
 def moved(then: Any, now: Any, *, kind: str = "rigid") -> Any:
     """Register the earlier image with the later one, rigid or affine; the transform carries earlier points to later."""
-    start = sitk.Euler3DTransform() if kind == "rigid" else sitk.AffineTransform(3)
-    first = sitk.CenteredTransformInitializer(then, now, start, sitk.CenteredTransformInitializerFilter.MOMENTS)
-    way = sitk.ImageRegistrationMethod()
+    start = SimpleITK.Euler3DTransform() if kind == "rigid" else SimpleITK.AffineTransform(3)
+    first = SimpleITK.CenteredTransformInitializer(
+        then, now, start, SimpleITK.CenteredTransformInitializerFilter.MOMENTS
+    )
+    way = SimpleITK.ImageRegistrationMethod()
     way.SetMetricAsCorrelation()
     way.SetMetricSamplingStrategy(way.REGULAR)
     way.SetMetricSamplingPercentage(0.2)
-    way.SetInterpolator(sitk.sitkLinear)
+    way.SetInterpolator(SimpleITK.sitkLinear)
     way.SetOptimizerAsRegularStepGradientDescent(2.0, 0.01, 200, gradientMagnitudeTolerance=1e-6)
     way.SetOptimizerScalesFromPhysicalShift()
     way.SetShrinkFactorsPerLevel([4, 2, 1])
@@ -56,21 +58,21 @@ def moved(then: Any, now: Any, *, kind: str = "rigid") -> Any:
 def deformed(then: Any, now: Any) -> Any:
     """Register the earlier image with the later one: affine, then symmetric demons on three levels."""
     affine = moved(then, now, kind="affine")
-    near = sitk.Resample(now, then, affine, sitk.sitkLinear, 0.0, now.GetPixelID())
+    near = SimpleITK.Resample(now, then, affine, SimpleITK.sitkLinear, 0.0, now.GetPixelID())
     field = None
     for shrink, rounds in ((4, 120), (2, 80), (1, 40)):
         fixed, moving = (
-            sitk.Shrink(sitk.SmoothingRecursiveGaussian(x, 2.0 * shrink), [shrink] * 3) for x in (then, near)
+            SimpleITK.Shrink(SimpleITK.SmoothingRecursiveGaussian(x, 2.0 * shrink), [shrink] * 3) for x in (then, near)
         )
-        demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
+        demons = SimpleITK.FastSymmetricForcesDemonsRegistrationFilter()
         demons.SetNumberOfIterations(rounds)
         demons.SetStandardDeviations(1.5)
         if field is None:
             field = demons.Execute(fixed, moving)
         else:
-            field = demons.Execute(fixed, moving, sitk.Resample(field, fixed))
-    both = sitk.CompositeTransform(affine)
-    both.AddTransform(sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64)))
+            field = demons.Execute(fixed, moving, SimpleITK.Resample(field, fixed))
+    both = SimpleITK.CompositeTransform(affine)
+    both.AddTransform(SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(field, SimpleITK.sitkVectorFloat64)))
     return both  # the last one added is applied first
 
 

@@ -3,8 +3,9 @@
 Two lesions may be one if they share a bone and side. The price of a pair is what lies between them in this body,
 after the skeleton has carried the other one there: along the bone the smallest of the difference in fraction along and
 the differences in mm to either growth plate (bones grow at their plates: a lesion may keep its fraction or its
-distance), across it, and in size. All pairs are chosen together at the least price, where to have no partner has a
-price of its own. What is left over may have merged into, or split off from, what it overlaps.
+distance, but not that to the plate at the other end), across it, and in size. All pairs are chosen together at the
+least price, where to have no partner has a price of its own. What is left over may have merged into, or split off
+from, what it overlaps.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = ["Match", "match"]
 # Chosen on simulated courses of children that the measured ones do not hold (docs/course.md).
 _ALONG_MM = 8.0
 _ACROSS_MM = 7.0
+_FAR = 0.9  # of a bone's length between its growth plates: what lies farther from one does not keep that distance
 _SIZE = 1.0  # of the logarithm of the ratio of volumes
 _ALONE = 12.0  # price of having no partner
 _BY_SITE = {0: 2.0, 1: 4.0, 2: 8.0}  # price where only sites are known: the same, one in common, the next segment
@@ -178,12 +180,16 @@ def _carried(old: Position, new: Position) -> Array:
 
 
 def _along(old: Position, new: Position, away: Array) -> tuple[float, ...]:
-    """Give the way from the new one to the old one along the bone, mm, by fraction and by either growth plate."""
+    """Give the way from the new one to the old one along the bone, mm, by fraction and by either growth plate.
+
+    What lies at one plate keeps no distance to the other, from which all growth between them carries it away.
+    """
     if new.axis is None:
         return (0.0,)
     found = [float(away @ new.axis)]
     if old.ends_mm is not None and new.ends_mm is not None:
-        found += [a - b for a, b in zip(old.ends_mm, new.ends_mm, strict=True)]
+        far = _FAR * abs(old.ends_mm[0] - old.ends_mm[1])
+        found += [a - b for a, b in zip(old.ends_mm, new.ends_mm, strict=True) if abs(a) <= far]
     return tuple(found)
 
 
