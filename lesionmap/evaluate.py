@@ -19,6 +19,7 @@ from lesionmap.visits import only_planar, planar_views
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lesionmap.compare import Threshold
     from lesionmap.lesions import LesionMap
     from lesionmap.measure import CountRule
     from lesionmap.skeleton import Placement
@@ -38,6 +39,7 @@ __all__ = [
     "the_reader",
     "visit_facts",
     "with_coverage",
+    "with_key_images",
 ]
 
 _WHOLE = 0.9
@@ -228,8 +230,8 @@ def patient_results(
     *,
     reader: str | None = None,
     rule: CountRule | None = None,
+    threshold: Threshold | None = None,
     volumes: Mapping[str, Mapping[str, Volume]] | None = None,
-    pictures: bool = False,
 ) -> Results:
     """Measure, count and compare all visits of a patient as one reader sees them.
 
@@ -243,18 +245,23 @@ def patient_results(
         Needed where several readers marked.
     rule : CountRule, optional
         What counts; the default rule where not given.
+    threshold : Threshold, optional
+        When a volume has changed.
     volumes : mapping, optional
         Pixels at hand, by visit key and name of the Series.
-    pictures : bool
-        Whether key images are wanted too.
     """
-    from lesionmap.write import key_images, results_of
+    from lesionmap.write import results_of
 
     facts = patient_facts(study, patient, the_reader(study, patient, reader), volumes)
     drugs, seen = study.treatments(patient), study.observations(patient)
-    results = results_of(study.patient(patient), facts, rule=rule, treatments=drugs, observations=seen)
-    if not pictures:
-        return results
+    who = study.patient(patient)
+    return results_of(who, facts, rule=rule, threshold=threshold, treatments=drugs, observations=seen)
+
+
+def with_key_images(results: Results, volumes: Mapping[str, Mapping[str, Volume]] | None = None) -> Results:
+    """Add the key images of all lesions; ``volumes`` holds pixels at hand, by visit key and name of the Series."""
+    from lesionmap.write import key_images
+
     return replace(results, key_images=key_images(results.visits, _pixels_of(results.visits, volumes or {})))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Rule",
     "StudyPath",
     "VisitKey",
+    "VolumeChange",
     "busy",
     "put_json",
     "say",
@@ -35,6 +36,10 @@ VisitKey = Annotated[str, typer.Argument(metavar="VISIT", help="ISO date; '.2' f
 OptionalVisit = Annotated[str | None, typer.Argument(metavar="[VISIT]", help="Without it: all visits.")]
 Reader = Annotated[str | None, typer.Option("--reader", help="Whose marks; needed where several readers marked.")]
 Rule = Annotated[str, typer.Option("--rule", help="Counting rule: a name, or a file of your own (TOML).")]
+VolumeChange = Annotated[
+    float,
+    typer.Option("--change", min=1, max=1000, help="Volume change in % from which a lesion improved or worsened."),
+]
 Out = Annotated[Path, typer.Option("-o", "--output", help="Where to write.", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]

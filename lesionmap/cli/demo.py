@@ -40,14 +40,14 @@ def demo(
     """
     from lesionmap.cli.sample import read_sample
     from lesionmap.cli.studies import window
-    from lesionmap.evaluate import patient_results
+    from lesionmap.evaluate import patient_results, with_key_images
     from lesionmap.store import Study
 
     sample = sample_folder()
     study = prepare(output, overwrite=overwrite)
     with busy("reading the sample patient"), Study.open(str(study), create=True) as opened:
         patient = read_sample(opened, sample)
-        found = patient_results(opened, patient)
+        found = with_key_images(patient_results(opened, patient))
     with busy("writing"):
         write_results(found, output)
     say(f"sample patient {patient}, {len(found.visits)} visits; written to {output.resolve()}:")

@@ -16,6 +16,7 @@ from lesionmap.cli.common import (
     Rule,
     StudyPath,
     VisitKey,
+    VolumeChange,
     busy,
     say,
 )
@@ -28,17 +29,29 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "export", "map_", "patients_of", "report", "results_for", "table"]
 
+_CHANGE = 30.0
+"""The default threshold, in %."""
+
 
 def results_for(
-    study: str, patient: str, reader: str | None, rule: str = "default", *, pictures: bool = False
+    study: str,
+    patient: str,
+    reader: str | None,
+    rule: str = "default",
+    *,
+    change: float = _CHANGE,
+    pictures: bool = False,
 ) -> "Results":
     """Give the results of a patient as one reader sees them; key images only where they are wanted."""
-    from lesionmap.evaluate import patient_results
+    from lesionmap.compare import Threshold
+    from lesionmap.evaluate import patient_results, with_key_images
     from lesionmap.measure import rule_named
     from lesionmap.store import Study
 
     with Study.open(study) as opened, busy("measuring"):
-        return patient_results(opened, patient, reader=reader, rule=rule_named(rule), pictures=pictures)
+        limit = Threshold(change / 100)
+        found = patient_results(opened, patient, reader=reader, rule=rule_named(rule), threshold=limit)
+        return with_key_images(found) if pictures else found
 
 
 def table(
@@ -48,6 +61,7 @@ def table(
     visit: OptionalVisit = None,
     reader: Reader = None,
     rule: Rule = "default",
+    change: VolumeChange = _CHANGE,
     modalities: Annotated[
         bool,
         typer.Option("--modalities", help="Instead: at which sites slices and bone scan of a visit show a lesion."),
@@ -61,7 +75,7 @@ def table(
     from lesionmap.write import LESION_COLUMNS, MODALITY_COLUMNS, lesion_rows, modality_rows, notes, write_table
 
     make, columns = (modality_rows, MODALITY_COLUMNS) if modalities else (lesion_rows, LESION_COLUMNS)
-    found = [results_for(study, who, reader, rule) for who in patients_of(study, patient)]
+    found = [results_for(study, who, reader, rule, change=change) for who in patients_of(study, patient)]
     rows = [row for one in found for row in make(one, [visit] if visit else None)]
     told = [note for one in found for note in notes(one)]
     write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
@@ -84,7 +98,12 @@ def patients_of(study: str, patient: str | None) -> list[str]:
 
 
 def compare(
-    study: StudyPath, patient: PatientId, output: Out, reader: Reader = None, overwrite: Overwrite = False
+    study: StudyPath,
+    patient: PatientId,
+    output: Out,
+    reader: Reader = None,
+    change: VolumeChange = _CHANGE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the state of each lesion at each visit.
 
@@ -92,7 +111,7 @@ def compare(
     """
     from lesionmap.write import comparison_columns, comparison_rows, notes, write_table
 
-    found = results_for(study, patient, reader)
+    found = results_for(study, patient, reader, change=change)
     rows = comparison_rows(found)
     write_table(rows, comparison_columns(found), output, overwrite=overwrite, notes=notes(found))
     say(f"{len(rows)} tracks over {len(found.visits)} visits written to {output}")
@@ -128,6 +147,7 @@ def report(
     output: Out,
     reader: Reader = None,
     rule: Rule = "default",
+    change: VolumeChange = _CHANGE,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a report: map, counts, comparison.
@@ -136,7 +156,7 @@ def report(
     """
     from lesionmap.write import write_report
 
-    found = results_for(study, patient, reader, rule, pictures=True)
+    found = results_for(study, patient, reader, rule, change=change, pictures=True)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")

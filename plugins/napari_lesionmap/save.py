@@ -77,9 +77,10 @@ def write(name: str, results: Results, key: str, folder: Path, *, overwrite: boo
     if name.startswith("map"):
         _write_map(results, path, overwrite)
     elif name.startswith("report"):
+        from lesionmap.evaluate import with_key_images
         from lesionmap.write import write_report
 
-        write_report(results, path, overwrite=overwrite)
+        write_report(with_key_images(results), path, overwrite=overwrite)
     else:
         _write_table(name, results, path, overwrite)
     return Written((path,))
