@@ -77,8 +77,8 @@ def test_links_and_states(tell: Tell) -> None:
         for k, grown in enumerate(_growth(seed), start=1)
     ]
     lines = [_row("all", steps)]
-    for low, high in ((-1.0, 0.03), (0.03, 0.06), (0.06, 0.12), (0.12, 1.0)):
-        lines.append(_row(f"growth below {high:.0%}", [x for x in steps if low <= x.growth < high]))
+    for low, high in pairwise((-np.inf, 0.03, 0.06, 0.12, np.inf)):
+        lines.append(_row(f"growth {low:.0%} to {high:.0%}", [x for x in steps if low <= x.growth < high]))
     lines += [_row(f"{n} lesions", [x for x in steps if _LESIONS[x.seed % 7] == n]) for n in _LESIONS]
     for event, (hit, of) in links_by_event([x.found for x in steps]).items():
         lines.append(f"{event:<28} {hit} of {of} links proposed")
