@@ -69,6 +69,7 @@ def _row(name: str, steps: Sequence[Step]) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_links_and_states(tell: Tell) -> None:
     steps = [
         Step(seed, grown, score(simulated(seed)[k], simulated(seed)[:k]))
@@ -76,7 +77,7 @@ def test_links_and_states(tell: Tell) -> None:
         for k, grown in enumerate(_growth(seed), start=1)
     ]
     lines = [_row("all", steps)]
-    for low, high in ((0.0, 0.03), (0.03, 0.06), (0.06, 1.0)):
+    for low, high in pairwise((-np.inf, 0.03, 0.06, 0.12, np.inf)):
         lines.append(_row(f"growth {low:.0%} to {high:.0%}", [x for x in steps if low <= x.growth < high]))
     lines += [_row(f"{n} lesions", [x for x in steps if _LESIONS[x.seed % 7] == n]) for n in _LESIONS]
     for event, (hit, of) in links_by_event([x.found for x in steps]).items():
@@ -103,6 +104,7 @@ def _best_of(times: int, run: Callable[[], object]) -> float:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_forty_by_forty(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     then, now = simulated(202)[0], fresh(simulated(202)[1])
     sizes = [len(x.lesion_map.lesions) for x in (then, now)]
@@ -143,6 +145,7 @@ def _by_peers(seed: int, rows: dict[str, list[tuple[set[Link], set[Link]]]]) -> 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_beside_registration(tell: Tell) -> None:
     """Its images have neither noise nor lesions, which is kinder to the peers than any real pair."""
     rows: dict[str, list[tuple[set[Link], set[Link]]]] = {}
