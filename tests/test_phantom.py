@@ -163,6 +163,7 @@ def test_a_slice_shows_a_lesion_where_it_is() -> None:
     assert stack.grid.letters == ("P", "F", "R")
 
 
+@pytest.mark.long
 def test_the_posterior_view_has_the_left_on_the_left() -> None:
     child = body_of(VISITS[1])
     tibia = [x for x in lesions_of(VISITS[1], child) if x.name == "tibia_left"]
