@@ -32,6 +32,7 @@ __all__ = [
     "planar_views",
     "station_of",
     "visit_key_parts",
+    "years_between",
 ]
 
 Sex = Literal["F", "M"]
@@ -239,6 +240,11 @@ def station_of(series: Series, points_lps_mm: ArrayLike) -> NDArray[np.int_]:
     return np.where(heaviest > 0, np.argmax(weights, axis=0), -1)
 
 
+def years_between(first: date, last: date) -> float:
+    """Give the years from one day to another."""
+    return (last - first).days / _DAYS_PER_YEAR
+
+
 def age_at(day: date, birth_date: date) -> float:
     """Give the age in years on a day.
 
@@ -251,7 +257,7 @@ def age_at(day: date, birth_date: date) -> float:
         raise LesionmapError(
             f"the visit of {day.isoformat()} lies before the patient's birth; correct the date with --visit"
         )
-    return (day - birth_date).days / _DAYS_PER_YEAR
+    return years_between(birth_date, day)
 
 
 def visit_key_parts(key: str) -> tuple[date, int]:

@@ -161,6 +161,15 @@ def test_accepted_track_is_persistent_and_not_accepted_is_new(study: Path, tmp_p
     assert (row[f"state@{FIRST}"], row[f"state@{SECOND}"]) == ("first_seen", "persistent")
 
 
+def test_another_threshold_is_taken_and_told(study: Path, tmp_path: Path) -> None:
+    mask = nifti(tmp_path / "m.nii", femur_mask())
+    done("add", study, "P001", FIRST, "--reader", "anna", "--mask", mask)
+    for change, told in ((), "more than 30 %"), (("--change", "55"), "more than 55 %"):
+        done("report", study, "P001", *change, "-o", tmp_path / "report.html", "--overwrite")
+        assert told in (tmp_path / "report.html").read_text("utf-8")
+    assert lesionmap("table", study, "P001", "--change", "0", "-o", tmp_path / "x.csv").code == 2
+
+
 def test_answers_and_sites(study: Path, tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("site,certainty,note\nankle.left,probable,planar scan\nrib_7.whole.left,,\n")
     (tmp_path / "2.csv").write_text("site,answer\nankle.left,resolved\n")

@@ -14,13 +14,11 @@ from lesionmap.measure import count
 from visit_facts import TIBIA, replace_year, sized, visit
 
 if TYPE_CHECKING:
-    from lesionmap.compare import Disease
-
-IMAGED = "imaged"
+    from lesionmap.compare import Disease, Imaged
 
 
-def disease(*visits: VisitFacts) -> Disease:
-    courses = compare(visits, imaged=lambda _facts, _site: "imaged")
+def disease(*visits: VisitFacts, imaged: Imaged = "imaged") -> Disease:
+    courses = compare(visits, imaged=lambda _facts, _site: imaged)
     return disease_of(visits, courses, {x.visit.key: count(x.lesion_map) for x in visits})
 
 
@@ -47,6 +45,20 @@ def test_new_resolved_and_recurrent_tracks_over_years() -> None:
     assert found.flares == ("2011-01-02", "2014-01-02")
     assert [x.lesions for x in found.visits] == [2, 2, 1, 2]
     assert found.visits[1].states == {"persistent": 1, "resolved": 1, "new": 1}
+
+
+def test_what_was_not_imaged_before_may_be_new_or_not() -> None:
+    found = disease(visit(2010, "a"), visit(2012, "a", "b", "c"), imaged="not_imaged")
+    assert (found.new_per_year, found.first_seen_later) == (0.0, 2)
+    assert found.flares == ()
+    assert disease(visit(2010, "a"), visit(2012, "a", "b")).first_seen_later == 0
+
+
+def test_what_the_first_visit_that_was_read_shows_is_no_flare() -> None:
+    """An image that nobody read makes a lesion *new* (it was imaged and not marked), but no rate and no flare."""
+    found = disease(visit(2009), visit(2010, "a", "b"), visit(2012, "a", "b"))
+    assert found.visits[1].states == {"new": 2}
+    assert (found.new_per_year, found.flares) == (0.0, ())
 
 
 def test_a_visit_that_nobody_read_has_no_count() -> None:

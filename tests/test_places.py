@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lesionmap import annotate, skeleton
 from lesionmap.annotate import expected_place, mirror_lesion, mirror_place, same_place, site_middle, worklist
+from lesionmap.annotate.places import drawn_place
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, Lesion, LesionMap, Mask
 from lesionmap.phantom import body, jittered
@@ -219,6 +220,18 @@ def test_on_a_projection_the_depth_is_that_of_the_site() -> None:
     place = expected_place(seen, before, now, projections=["scan"])
     assert skeleton.locate([place], now).site[0] == TIBIA
     assert away(place, site_middle(TIBIA, now)) < 12.0
+
+
+def test_what_was_marked_on_the_scan_of_a_visit_with_slices_is_carried_by_the_skeleton_on_the_scan() -> None:
+    """The two frames have nothing to do with each other: here the scan's body lies 300 mm lower."""
+    (_, before), (_, now) = children(1)
+    lower = [replace(m, lps_mm=(m.lps_mm[0], m.lps_mm[1], m.lps_mm[2] - 300.0)) for m in before.landmarks]
+    both = replace(before, scan=replace(before, landmarks=tuple(lower)))
+    x, y, z = site_middle(TIBIA, before)
+    seen = Lesion("L1", (TIBIA,), extents=(Extent("scan", None, (x, y, z - 300.0)),))
+    place = expected_place(seen, both, now, projections=["scan"])
+    assert away(place, site_middle(TIBIA, now)) < 12.0
+    assert drawn_place(seen, before, None, projections=["scan"]) is None  # no skeleton lies where it is
 
 
 def test_the_worklist_names_every_earlier_track_once_with_its_place_and_what_was_said() -> None:

@@ -177,6 +177,7 @@ def test_without_script_all_is_to_be_seen(browser: Any, path: Path) -> None:
 def test_a_page_with_many_lesions_stays_small() -> None:
     """Forty lesions at four visits, in noise that no format makes smaller."""
     results = rich()
+    assert results.key_images
     one = results.key_images[0]
     rng = np.random.default_rng(0)
     from lesionmap.write.keyimages import _png

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lesionmap.errors import LesionmapError
-from lesionmap.visits import Patient
-from lesionmap.write import STATE_STYLE, lesion_rows, results_of, write_report
+from lesionmap.lesions import Extent, Mask
+from lesionmap.space import Grid, Volume
+from lesionmap.visits import Patient, Series
+from lesionmap.write import STATE_STYLE, key_images, lesion_rows, results_of, write_report
 from lesionmap.write.content import sections
+from lesionmap.write.timeline import lanes
+from picture_case import pictured
 from write_case import EVIL, Mark, case, facts
 
 if TYPE_CHECKING:
@@ -118,6 +126,27 @@ def test_states_sum_over_the_tracks() -> None:
     assert set(table.header[5:]) <= {style.words for style in STATE_STYLE.values()}
 
 
+def test_pictures_that_cannot_be_read_are_named() -> None:
+    results, volumes = pictured()
+    titles = [section.title for section in sections(results)]
+    assert "Key images" not in titles  # not asked for
+    none = next(x for x in sections(replace(results, key_images=())) if x.title == "Key images")
+    assert none.below[0].startswith("No picture, as the images cannot be read any more: 2006-03-01 L1 (left medial")
+    some = key_images(results.visits, lambda key, name: volumes[key, name] if key != "2006-03-01" else None)
+    words = next(x for x in sections(replace(results, key_images=some)) if x.title == "Key images").below
+    assert words[1] == "No picture, as the images cannot be read any more: 2006-03-01 L1 (left medial clavicle)."
+    assert {image.fov_mm for image in some if image.lesion == "L1"} == {some[0].fov_mm}  # the same at all visits
+    assert some[0].letters == ("R", "L", "H", "F")
+
+
+def test_two_visits_on_a_day_have_marks_of_their_own() -> None:
+    first, _, last = case().visits
+    again = replace(last, visit=replace(last.visit, date=first.visit.date, ordinal=2))
+    again = replace(again, lesion_map=replace(again.lesion_map, visit=again.visit.key, answers=()))
+    (lane,) = lanes(results_of(Patient("P001", "M"), [first, again]))
+    assert [key for key, _ in lane.marks] == ["2006-03-01", "2006-03-01.2"]
+
+
 def test_many_visits_break_the_tables(tmp_path: Path) -> None:
     placement = case().visits[1].placement
     visits = [
@@ -128,6 +157,9 @@ def test_many_visits_break_the_tables(tmp_path: Path) -> None:
     titles = [section.title for section in sections(results)]
     assert "Course of each lesion, 2010-05-04 to 2014-05-04" in titles
     assert "What was imaged, 2015-05-04 to 2016-05-04" in titles
+    assert [x for x in titles if x.startswith("Scores")] == [
+        "Scores, 2010-05-04 to 2014-05-04", "Scores, 2015-05-04 to 2016-05-04",
+    ]  # fmt: skip
     write_report(results, tmp_path / "report.pdf")
 
 
@@ -162,3 +194,35 @@ def test_bad_endings_and_existing_files(tmp_path: Path) -> None:
     with pytest.raises(LesionmapError, match="exists already"):
         write_report(case(), tmp_path / "report.html")
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+_FLIPS = {
+    "as written": [[2.0, 0, 0, -40], [0, 0, 5.0, -20], [0, -2.5, 0, 60], [0, 0, 0, 1.0]],
+    "left-handed": [[-2.0, 0, 0, 40], [0, 0, 5.0, -20], [0, -2.5, 0, 60], [0, 0, 0, 1.0]],
+    "rows first": [[0, -2.0, 0, 40], [0, 0, -5.0, 20], [2.5, 0, 0, -60], [0, 0, 0, 1.0]],
+    "tilted": [[1.99, 0, 0.5, -42], [0.2, 0.3, 4.9, -24], [0, -2.48, 0.3, 58], [0, 0, 0, 1.0]],
+}
+
+
+@pytest.mark.parametrize("matrix", _FLIPS.values(), ids=_FLIPS)
+def test_a_picture_lies_as_in_radiology_however_the_array_lies(matrix: list[list[float]]) -> None:
+    """Brightness rises to the patient's left, and more steeply to the head: on a coronal slice to the right and up."""
+    grid = Grid((41, 47, 9), np.array(matrix))
+    where = grid.lps(np.argwhere(np.ones(grid.shape))).reshape(*grid.shape, 3)
+    volume = Volume(500 + where[..., 0] + 3 * where[..., 2], grid)
+    results = case()
+    first = results.visits[0]
+    lesion = replace(first.lesion_map.lesions[0], extents=(Extent("STIR", Mask.ball(grid, (3.0, 2.0, -5.0), 11.0)),))
+    series = Series("STIR", grid, "MR", "STIR", "coronal", ())
+    visit = replace(first.visit, series=(series,))
+    facts_ = replace(first, visit=visit, lesion_map=replace(first.lesion_map, lesions=(lesion,)))
+    (image,) = key_images([facts_], lambda _key, _name: volume)
+    pixels = np.asarray(Image.open(io.BytesIO(image.png))).astype(float)
+    middle = slice(image.size // 3, -image.size // 3)
+    across, down = np.gradient(pixels[middle, middle], axis=(1, 0))
+    assert across.mean() > 0
+    assert -down.mean() > 2 * across.mean()
+    assert image.letters == ("R", "L", "H", "F")
+    line = np.concatenate(image.outline)
+    assert np.abs(line.mean(axis=0) - image.size / 2).max() < 0.06 * image.size  # the lesion is in the middle
+    assert np.ptp(line, axis=0) * image.fov_mm / image.size == pytest.approx([22.0, 22.0], abs=5.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lesionmap.skeleton import Group, bone, known
+from lesionmap.skeleton import Group, bone, known, members
 
 if TYPE_CHECKING:
     from lesionmap.lesions import Lesion
@@ -12,19 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["site_distance"]
 
 
-def _members(lesion: Lesion) -> set[str]:
-    members: set[str] = set()
-    for name in lesion.sites:
-        place = known(name)
-        members |= set(place.sites) if isinstance(place, Group) else {place.id}
-    return members
+def _sites(lesion: Lesion) -> set[str]:
+    return {place.id for name in lesion.sites for place in members(name)}
 
 
 def site_distance(one: Lesion, other: Lesion) -> int | None:
     """Give 0 for the same primary site, 1 for a site in common, 2 for the next segment of a bone; else None."""
     if one.sites[0] == other.sites[0]:
         return 0
-    if _members(one) & _members(other):
+    if _sites(one) & _sites(other):
         return 1
     here, there = known(one.sites[0]), known(other.sites[0])
     if isinstance(here, Group) or isinstance(there, Group) or (here.bone, here.side) != (there.bone, there.side):

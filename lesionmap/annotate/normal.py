@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Physis
-from lesionmap.skeleton import Group, groups, known, sites
+from lesionmap.skeleton import groups, known, members, sites
 from lesionmap.visits import Sex
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def normal_hint(
     The rules are hints drawn from studies of healthy children (see ``normal.toml``). The calcaneus is both a common
     site of CNO and the commonest normal finding: a hint never says that a mark is no lesion.
     """
-    place = known(site)
-    mine = set(place.sites) if isinstance(place, Group) else {place.id}
+    mine = {place.id for place in members(site)}
     for one in normal_findings():
         if not mine & one.sites or not _fits(one, diameter_mm, physis):
             continue

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.skeleton import Group, known
+from lesionmap.skeleton import members
 from lesionmap.skeleton.nearest import nearest_bones
 from lesionmap.skeleton.segments import coordinates, site_names
 from lesionmap.skeleton.shape import carriers_of, filling, pose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     Point = tuple[float, float, float]
 
 __all__ = [
-    "Reference",
+    "ReferencePlace",
     "distance_to",
+    "drawn_place",
     "expected_place",
     "middle_of",
     "mirror_place",
-    "reference_of",
+    "reference_place",
     "same_place",
     "seen_in",
     "site_middle",
@@ -115,7 +116,7 @@ def _carried(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class ReferencePlace:
     """Where a point of a patient lies in the reference body, whose left side stands for both."""
 
     place: Array
@@ -124,7 +125,7 @@ class Reference:
     """Carries small steps about it to the patient: LPS mm per reference mm, shape (3, 3)."""
 
 
-def reference_of(point_lps_mm: Array, bones: Collection[tuple[str, Side]], placement: Placement) -> Reference:
+def reference_place(point_lps_mm: Array, bones: Collection[tuple[str, Side]], placement: Placement) -> ReferencePlace:
     """Carry a point back to the reference body as a point of some bones, whatever else it is near to.
 
     Parameters
@@ -142,7 +143,7 @@ def reference_of(point_lps_mm: Array, bones: Collection[tuple[str, Side]], place
     carrier = carriers_of(placement.shape_key())[tube.hang, tube.side]
     place = _back(carrier, point_lps_mm, tube.at(static.along[[ball]])[0][0])
     at = carrier.carry(place + np.vstack([np.zeros(3), np.eye(3)]))
-    return Reference(place, (at[1:] - at[0]).T)
+    return ReferencePlace(place, (at[1:] - at[0]).T)
 
 
 def _balls_in(bones: Collection[tuple[str, Side]]) -> NDArray[np.int_]:
@@ -186,8 +187,8 @@ def site_middle(site: str, placement: Placement) -> Point:
 
 def _balls_of(site: str, placement: Placement) -> tuple[Array, Array]:
     """Give centres (n, 3), LPS mm, and radii of the balls that lie in a site or group."""
-    place, posed = known(site), pose(placement)
-    wanted = set(place.sites) if isinstance(place, Group) else {place.id}
+    posed = pose(placement)
+    wanted = {place.id for place in members(site)}
     bones = {name.split(".")[0] for name in wanted}
     numbers = [n for n, (bone, _) in enumerate(posed.filling.bones) if bone in bones]
     balls = np.flatnonzero(np.isin(posed.filling.bone, numbers))
@@ -218,22 +219,38 @@ def expected_place(
     (x, y, z)
         LPS mm in this visit: of the middle of what was drawn; the middle of the primary site where nothing was.
     """
-    drawn = None if earlier is None else _drawn(lesion, earlier, projections)
-    found = None if drawn is None or earlier is None else same_place(drawn, earlier, placement)
+    views = None if earlier is None else earlier.scan or earlier
+    drawn = drawn_place(lesion, earlier, views, projections=projections)
+    found = None if drawn is None else same_place(drawn[2], drawn[1], placement)
     return found or site_middle(lesion.sites[0], placement)
 
 
-def _drawn(lesion: Lesion, placement: Placement, projections: Collection[str]) -> Array | None:
-    """Give the middle of what is drawn of a lesion: on a mask before a marker, on slices before a projection."""
-    solid = [x for x in lesion.extents if x.series not in projections]
-    flat = [x for x in lesion.extents if x.series in projections]
-    middle = _first_middle(solid)
-    if middle is not None:
-        return middle
-    seen = _first_middle(flat)
-    if seen is None:
-        return None
-    return seen_in(lesion.sites[0], seen, placement)
+def drawn_place(
+    lesion: Lesion, placement: Placement | None, on_views: Placement | None, *, projections: Collection[str] = ()
+) -> tuple[Extent, Placement, Array] | None:
+    """Find the Extent of a lesion that tells its place best, the skeleton there, and its middle.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        Slices go before projections, outlines before markers.
+    placement, on_views : Placement or None
+        As the skeleton lies on the slices, and on the projections.
+    projections : collection of str
+        Names of the Series that are projections: the place is that in the primary site that is seen nearest.
+
+    Returns
+    -------
+    Extent, Placement, ndarray (x, y, z), or None
+        LPS mm; None where nothing is drawn, or no skeleton lies where it is.
+    """
+    for extent in sorted(lesion.extents, key=lambda one: (one.series in projections, one.mask is None)):
+        there = on_views if extent.series in projections else placement
+        middle = middle_of(extent)
+        if middle is not None and there is not None:
+            seen = seen_in(lesion.sites[0], middle, there) if extent.series in projections else middle
+            return extent, there, seen
+    return None
 
 
 def seen_in(site: str, point_lps_mm: Array, placement: Placement) -> Array:
@@ -257,8 +274,3 @@ def middle_of(extent: Extent) -> Array | None:
     if extent.mask is not None:
         return np.asarray(extent.mask.lps_mm().mean(axis=0))
     return None if extent.marker_lps_mm is None else np.array(extent.marker_lps_mm)
-
-
-def _first_middle(extents: Sequence[Extent]) -> Array | None:
-    ordered = sorted(extents, key=lambda extent: extent.mask is None)
-    return next((middle for middle in map(middle_of, ordered) if middle is not None), None)

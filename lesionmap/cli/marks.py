@@ -154,12 +154,12 @@ def _tell(old: "LesionMap", facts: "VisitFacts", others: "tuple[VisitFacts, ...]
     from lesionmap.compare import match
 
     before, new = {lesion.id for lesion in old.lesions}, facts.lesion_map
-    proposals = {one.lesion: one for one in match(facts, others)}
+    proposals = match(facts, others)
     for lesion in new.lesions:
         if lesion.id in before and lesion != old.lesion(lesion.id):
             say(f"{lesion.id} {', '.join(lesion.sites)}: also on {lesion.extents[-1].series}")
         if lesion.id not in before:
-            hint = _hint(proposals[lesion.id]) if lesion.id in proposals else ""
+            hint = "".join(_hint(one) for one in proposals if one.lesion == lesion.id)
             say(f"{lesion.id} {', '.join(lesion.sites)} ({lesion.certainty}){hint}")
     for answer in new.answers:
         if answer not in old.answers:

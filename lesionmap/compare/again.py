@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.annotate.places import distance_to
-from lesionmap.compare.position import bones_of, drawn_on, some_of
-from lesionmap.skeleton import known, leg_lengths
-from lesionmap.visits import visit_key_parts
+from lesionmap.compare.position import drawn_on, some_of
+from lesionmap.skeleton import bones_of, known, leg_lengths
+from lesionmap.visits import visit_key_parts, years_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,6 @@ _GROWN = 8.0  # a lesion's volume between two visits: twice in every direction
 _OUTSIDE_MM = 10.0  # of the bone that it is said to be in, every point of it
 _SHORTER_SE = 3.0  # a leg does not shrink
 _LEG_MM_A_YEAR = 90.0  # hip to ankle; some 50 mm in the fastest year
-_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def look_again(visits: Sequence[VisitFacts], courses: Sequence[TrackCourse]) -> 
 
 
 def _gaps(course: TrackCourse) -> Iterator[Doubt]:
-    """Find what was marked, not marked although its site was imaged, and marked again."""
+    """Find what was marked, then resolved or neither marked nor answered, and marked again."""
     changes = list(course.states.values())
     marked = [n for n, change in enumerate(changes) if change.lesions]
     for before, after in pairwise(marked):
@@ -120,7 +119,7 @@ def _legs(visits: Sequence[VisitFacts]) -> Iterator[Doubt]:
     for side in ("left", "right"):
         told = [(key, getattr(leg, f"{side}_mm"), getattr(leg, f"{side}_se_mm")) for key, leg in placed]
         for (before, was, se), (key, now, new_se) in pairwise([x for x in told if x[1] is not None]):
-            years = (visit_key_parts(key)[0] - visit_key_parts(before)[0]).days / _DAYS_PER_YEAR
+            years = years_between(visit_key_parts(before)[0], visit_key_parts(key)[0])
             slack = _SHORTER_SE * float(np.hypot(se, new_se))
             if now < was - slack or now > was + slack + _LEG_MM_A_YEAR * years:
                 yield Doubt(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lesionmap.measure import main_measurement
-from lesionmap.skeleton import Group, Site, known, site
-from lesionmap.visits import visit_key_parts
+from lesionmap.skeleton import members
+from lesionmap.visits import visit_key_parts, years_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Disease", "Pattern", "VisitDisease", "disease_of", "is_read"]
 
-_DAYS_PER_YEAR = 365.25
 _FLARE = frozenset({"new", "recurrent", "worsened"})
 _UNDECIDED = frozenset({"not_imaged", "cannot_judge", "unanswered"})
 _LIMBS = frozenset({"arm", "hand", "thigh", "leg", "foot"})
@@ -30,10 +29,11 @@ Pattern = Literal["", "tibio-appendicular", "claviculo-spinal", "both"]
 
 @dataclass(frozen=True, slots=True)
 class VisitDisease:
-    """How the disease stands at one visit; all of it of the lesions that count. None: nothing was read."""
+    """How the disease stands at one visit; all of it of the lesions that count."""
 
     visit: str
     lesions: int | None
+    """None: nobody read the visit, and nothing of what follows says anything."""
     volume_ml: float | None
     """Of those that have one, together; None where none has."""
     unmeasured: int
@@ -65,6 +65,8 @@ class Disease:
     """By date."""
     new_per_year: float | None
     """Tracks that came new after the first visit that was read, by year between it and the last; None: one visit."""
+    first_seen_later: int
+    """Tracks first seen after that visit, where no earlier one had imaged: nobody knows whether they are new."""
     resolved_share: float | None
     """Tracks whose last decision is *resolved*, of all that were ever marked and count; None where there are none."""
     years_to_resolve: tuple[float, ...]
@@ -72,7 +74,8 @@ class Disease:
     recurred: int
     """Tracks that came back."""
     flares: tuple[str, ...]
-    """Visits with a new, recurrent or worsened track that counts (our own definition: none is agreed on)."""
+    """Visits after the first that was read with a new, recurrent or worsened track that counts (our own definition:
+    none is agreed on)."""
 
 
 def disease_of(visits: Sequence[VisitFacts], courses: Sequence[TrackCourse], counts: Mapping[str, Count]) -> Disease:
@@ -89,14 +92,16 @@ def disease_of(visits: Sequence[VisitFacts], courses: Sequence[TrackCourse], cou
     """
     counted = [course for course in courses if any(change.counted for change in course.states.values())]
     read = [facts.visit for facts in visits if is_read(facts)]
-    years = (read[-1].date - read[0].date).days / _DAYS_PER_YEAR if read else 0.0
-    changes = [change for course in counted for change in course.states.values()]
-    new = sum(change.state == "new" for change in changes)
+    years = years_between(read[0].date, read[-1].date) if read else 0.0
+    first = read[0].key if read else ""
+    later = [change for course in counted for change in course.states.values() if change.visit != first]
+    states = Counter(change.state for change in later)
     last = [_last_decision(course) for course in counted]
-    fresh = {change.visit for change in changes if change.counted and change.state in _FLARE}
+    fresh = {change.visit for change in later if change.counted and change.state in _FLARE}
     return Disease(
         visits=tuple(_at_visit(facts, courses, counts[facts.visit.key]) for facts in visits),
-        new_per_year=new / years if years else None,
+        new_per_year=states["new"] / years if years else None,
+        first_seen_later=states["first_seen"],
         resolved_share=last.count("resolved") / len(last) if last else None,
         years_to_resolve=tuple(years for course in counted for years in _resolving(course)),
         recurred=sum(any(x.state == "recurrent" for x in course.states.values()) for course in counted),
@@ -121,7 +126,7 @@ def _resolving(course: TrackCourse) -> Iterator[float]:
         if change.lesions and began is None:
             began = day
         elif change.state == "resolved" and began is not None:
-            yield (day - began).days / _DAYS_PER_YEAR
+            yield years_between(began, day)
             began = None
 
 
@@ -129,7 +134,7 @@ def _at_visit(facts: VisitFacts, courses: Sequence[TrackCourse], count: Count) -
     lesions = [x for x in facts.lesion_map.lesions if count.of(x.id).counted]
     volumes = [main_measurement(facts.measurements.get(x.id, ())).volume_ml for x in lesions]
     sized = [ml for ml in volumes if ml is not None]
-    at_sites = [_members(name) for lesion in lesions for name in lesion.sites]
+    at_sites = [members(name) for lesion in lesions for name in lesion.sites]
     bones = {found.pop() for some in at_sites if len(found := {place.bone for place in some}) == 1}
     key = facts.visit.key
     return VisitDisease(
@@ -153,11 +158,6 @@ def _at_visit(facts: VisitFacts, courses: Sequence[TrackCourse], count: Count) -
     )
 
 
-def _members(name: str) -> tuple[Site, ...]:
-    place = known(name)
-    return tuple(site(member) for member in place.sites) if isinstance(place, Group) else (place,)
-
-
 def _symmetric(lesions: Sequence[Lesion]) -> tuple[str, ...]:
     names = {name.rpartition(".") for lesion in lesions for name in lesion.sites}
     sides: dict[str, set[str]] = {}
@@ -172,10 +172,10 @@ def _pattern(lesions: Sequence[Lesion]) -> Pattern:
     Tibio-appendicular: a tibia, and a further lesion of the limbs. Claviculo-spinal: a clavicle or the spine. The paper
     adds *multifocal* and *paucifocal*; its limits are not known to us, so numbers take no part.
     """
-    members = [_members(lesion.sites[0]) for lesion in lesions]
-    limbs = [some for some in members if all(place.region in _LIMBS for place in some)]
+    places = [members(lesion.sites[0]) for lesion in lesions]
+    limbs = [some for some in places if all(place.region in _LIMBS for place in some)]
     tibial = any(all(place.bone == "tibia" for place in some) for some in limbs) and len(limbs) > 1
-    axial = any(all(place.bone == "clavicle" or place.region == "spine" for place in some) for some in members)
+    axial = any(all(place.bone == "clavicle" or place.region == "spine" for place in some) for some in places)
     if tibial and axial:
         return "both"
     return "tibio-appendicular" if tibial else "claviculo-spinal" if axial else ""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lesionmap.annotate import site_distance
-from lesionmap.compare.position import Position, position_of
+from lesionmap.compare.position import position_of
 from lesionmap.errors import LesionmapError
+from lesionmap.skeleton import bones
 from lesionmap.visits import visit_key_parts
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lesionmap.compare.facts import VisitFacts
+    from lesionmap.compare.position import Drawn, Position
     from lesionmap.lesions import Lesion
 
     Array = NDArray[np.float64]
@@ -152,34 +154,30 @@ def _price(old: _Node, new: _Node) -> float:
     """Give the price of a pair; infinite where the two share no bone."""
     if not old.at.bones & new.at.bones:
         return np.inf
-    if old.at.reference is None or new.at.reference is None:
+    then, here = old.at.drawn, new.at.drawn
+    if then is None or here is None:
         distance = site_distance(new.lesion, old.lesion)
         return np.inf if distance is None else _BY_SITE[distance]
-    away, along = _between(old.at, new.at)
-    across = float(np.linalg.norm(away))
+    away = _away(then, here)
+    along = min(abs(way) for way in _ways(then, here, away))
+    across = float(np.linalg.norm(_moved(away, here, 0.0)))
     price = (along / _ALONG_MM) ** 2 + (across / _ACROSS_MM) ** 2
-    if old.at.volume_ml and new.at.volume_ml:
-        price += (float(np.log(new.at.volume_ml / old.at.volume_ml)) / _SIZE) ** 2
+    if then.volume_ml and here.volume_ml:
+        price += (float(np.log(here.volume_ml / then.volume_ml)) / _SIZE) ** 2
     return price
 
 
-def _between(old: Position, new: Position) -> tuple[Array, float]:
-    """Give what lies between two lesions in the body of the new one, mm: across the bone, and the least along it."""
-    away = _carried(old, new)
-    shifts = _along(old, new, away)
-    if new.axis is None:
-        return away, 0.0
-    return away - (away @ new.axis) * new.axis, min(abs(shift) for shift in shifts)
-
-
-def _carried(old: Position, new: Position) -> Array:
+def _away(old: Drawn, new: Drawn) -> Array:
     """Give where the middle of the old one lies from that of the new one, LPS mm, as the skeleton carries it."""
-    if old.reference is None or new.reference is None:
-        return np.full(3, np.nan)
-    return np.asarray(new.reference.matrix @ (old.reference.place - new.reference.place))
+    return np.asarray(new.middle.matrix @ (old.middle.place - new.middle.place))
 
 
-def _along(old: Position, new: Position, away: Array) -> tuple[float, ...]:
+def _moved(away: Array, new: Drawn, along_mm: float) -> Array:
+    """Give the way to the old one if it is so far along the bone; in a bone without axis it stays as it is."""
+    return away if new.axis is None else away + (along_mm - away @ new.axis) * new.axis
+
+
+def _ways(old: Drawn, new: Drawn, away: Array) -> tuple[float, ...]:
     """Give the way from the new one to the old one along the bone, mm, by fraction and by either growth plate.
 
     What lies at one plate keeps no distance to the other, from which all growth between them carries it away.
@@ -225,20 +223,19 @@ def _key(node: _Node) -> tuple[str, str]:
 
 def _overlap(old: Position, new: Position, *, smaller: Literal["old", "new"]) -> float:
     """Give the share of the smaller outline that lies in the larger, as far along the bone as either may have moved."""
-    if old.outline_mm is None or new.outline_mm is None or not old.bones & new.bones:
-        return 0.0
-    if old.reference is None or new.reference is None:
-        return 0.0
-    away = _carried(old, new)
     from scipy.spatial import cKDTree
 
-    scale = new.reference.matrix @ np.linalg.inv(old.reference.matrix)
-    then = old.outline_mm @ scale.T
+    then, here = old.drawn, new.drawn
+    if then is None or here is None or then.outline_mm is None or here.outline_mm is None:
+        return 0.0
+    if not old.bones & new.bones:
+        return 0.0
+    away = _away(then, here)
+    grown = then.outline_mm @ (here.middle.matrix @ np.linalg.inv(then.middle.matrix)).T
     best = 0.0
-    for shift in _along(old, new, away):
-        moved = away if new.axis is None else away + (shift - away @ new.axis) * new.axis
-        a, b = then + moved, new.outline_mm
-        inner, outer = (a, b) if smaller == "old" else (b, a)
+    for along_mm in _ways(then, here, away):
+        pair = grown + _moved(away, here, along_mm), here.outline_mm
+        inner, outer = pair if smaller == "old" else pair[::-1]
         near, _ = cKDTree(outer).query(inner, distance_upper_bound=_NEAR_MM)
         best = max(best, float(np.mean(np.isfinite(near))))
     return best
@@ -262,7 +259,7 @@ def _one_level_off(old: Sequence[_Node], new: Sequence[_Node], pairs: Sequence[M
 def _levels_apart(one: str, other: str) -> int | None:
     """Count the levels between two vertebral sites of the same segment; None for others."""
     (a, part_a, *_), (b, part_b, *_) = (f"{name}..".split(".") for name in (one, other))
-    order = [f"vertebra_{letter}{n}" for letter, last in (("C", 7), ("T", 12), ("L", 5)) for n in range(1, last + 1)]
+    order = [bone.id for bone in bones() if bone.id.startswith("vertebra_")]
     if a not in order or b not in order or part_a != part_b:
         return None
     return abs(order.index(a) - order.index(b))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionmap.annotate.places import middle_of, reference_of, seen_in
-from lesionmap.skeleton import Group, bone, known, site
+from lesionmap.annotate.places import drawn_place, reference_place
+from lesionmap.skeleton import Group, bones_of, known
 from lesionmap.skeleton.limits import LONG, axis_of, limits
 from lesionmap.visits import placement_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lesionmap.annotate.places import Reference
+    from lesionmap.annotate.places import ReferencePlace
     from lesionmap.compare.facts import VisitFacts
     from lesionmap.lesions import Extent, Lesion, Mask
     from lesionmap.skeleton import Placement
@@ -23,11 +23,26 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Position", "bones_of", "drawn_on", "position_of", "some_of"]
+__all__ = ["Drawn", "Position", "drawn_on", "position_of", "some_of"]
 
 _AXED = (*LONG, "clavicle")
 _POINTS = 200
 _ML = 1000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """Where what is drawn of a lesion lies in its bone."""
+
+    middle: ReferencePlace
+    axis: Array | None
+    """Of its bone in the patient, proximal to distal, unit vector; None for bones without."""
+    ends_mm: tuple[float, float] | None
+    """Signed distance of its middle from proximal and distal physis, mm, positive towards distal; long bones."""
+    volume_ml: float | None = None
+    """Of its outline on slices."""
+    outline_mm: Array | None = None
+    """Points of that outline about its middle, in the patient, mm, shape (n, 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,16 +51,8 @@ class Position:
 
     bones: frozenset[tuple[str, Side]]
     """Bones and sides of all its sites, by the reader's word."""
-    reference: Reference | None
-    """Its middle in the reference body; None where nothing is drawn or no skeleton is placed."""
-    axis: Array | None = None
-    """Of its bone in the patient, proximal to distal, unit vector; None for bones without."""
-    ends_mm: tuple[float, float] | None = None
-    """Signed distance of its middle from proximal and distal physis, mm, positive towards distal; long bones."""
-    volume_ml: float | None = None
-    """Of its outline on slices."""
-    outline_mm: Array | None = None
-    """Points of its outline about its middle, in the patient, mm, shape (n, 3)."""
+    drawn: Drawn | None
+    """None where nothing is drawn or no skeleton is placed: its sites are all that is known."""
 
 
 def position_of(facts: VisitFacts, lesion: Lesion) -> Position:
@@ -59,17 +66,16 @@ def position_of(facts: VisitFacts, lesion: Lesion) -> Position:
         Of its map. Slices go before planar views, outlines before markers.
     """
     bones = frozenset(one for name in lesion.sites for one in bones_of(name))
-    drawn = drawn_on(facts, lesion)
-    if drawn is None:
+    found = drawn_on(facts, lesion)
+    if found is None:
         return Position(bones, None)
-    extent, placement, middle = drawn
-    reference = reference_of(middle, bones_of(lesion.sites[0]), placement)
+    extent, placement, middle = found
+    there = reference_place(middle, bones_of(lesion.sites[0]), placement)
     axis, ends = _along(middle, lesion.sites[0], placement)
-    mask = None if extent.mask is None or _flat(facts, extent) else extent.mask
-    if mask is None:
-        return Position(bones, reference, axis, ends)
-    volume_ml = mask.n_voxels * float(np.prod(mask.grid.spacing_mm)) / _ML
-    return Position(bones, reference, axis, ends, volume_ml, some_of(mask) - middle)
+    if extent.mask is None or extent.series in _views(facts):
+        return Position(bones, Drawn(there, axis, ends))
+    volume_ml = extent.mask.n_voxels * float(np.prod(extent.mask.grid.spacing_mm)) / _ML
+    return Position(bones, Drawn(there, axis, ends, volume_ml, some_of(extent.mask) - middle))
 
 
 def some_of(mask: Mask) -> Array:
@@ -78,33 +84,15 @@ def some_of(mask: Mask) -> Array:
     return mask.grid.lps(voxels[:: max(1, len(voxels) // _POINTS)])
 
 
-def bones_of(name: str) -> frozenset[tuple[str, Side]]:
-    """Give the bones, with their sides, that a site or group lies in."""
-    place = known(name)
-    members = [site(member) for member in place.sites] if isinstance(place, Group) else [place]
-    return frozenset((one.bone, one.side if bone(one.bone).paired else "midline") for one in members)
-
-
-def _flat(facts: VisitFacts, extent: Extent) -> bool:
-    return any(series.name == extent.series and series.projection for series in facts.visit.series)
+def _views(facts: VisitFacts) -> list[str]:
+    return [series.name for series in facts.visit.series if series.projection]
 
 
 def drawn_on(facts: VisitFacts, lesion: Lesion) -> tuple[Extent, Placement, Array] | None:
-    """Find the extent of a lesion that tells its place best, the skeleton there, and its middle, LPS mm.
-
-    Slices go before planar views, outlines before markers; None where nothing is drawn or no skeleton is placed.
-    """
-    order = sorted(lesion.extents, key=lambda extent: (_flat(facts, extent), extent.mask is None))
-    for extent in order:
-        middle = middle_of(extent)
-        series = next((series for series in facts.visit.series if series.name == extent.series), None)
-        placement = facts.placement if series is None else placement_on(facts.visit, facts.placement, series)
-        if middle is None or placement is None:
-            continue
-        if _flat(facts, extent):
-            middle = seen_in(lesion.sites[0], middle, placement)
-        return extent, placement, middle
-    return None
+    """Find the Extent of a lesion that tells its place best, as ``drawn_place``, on a visit's slices and views."""
+    flat = next((series for series in facts.visit.series if series.projection), None)
+    on_views = None if flat is None else placement_on(facts.visit, facts.placement, flat)
+    return drawn_place(lesion, facts.placement, on_views, projections=_views(facts))
 
 
 def _along(middle: Array, name: str, placement: Placement) -> tuple[Array | None, tuple[float, float] | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lesionmap.errors import LesionmapError
 from lesionmap.measure.extent import main_measurement
 from lesionmap.measure.rule import RULES
-from lesionmap.skeleton import Group, Site, bone, known, site
+from lesionmap.skeleton import Site, bones_of, known, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,7 +119,7 @@ def count(
 
 
 def _judge(lesion: Lesion, rule: CountRule, measurements: Sequence[Measurement]) -> Judged:
-    hands_feet = all(place.region in _HANDS_FEET for name in lesion.sites for place in _members(name))
+    hands_feet = all(place.region in _HANDS_FEET for name in lesion.sites for place in members(name))
     volume_ml = main_measurement(measurements).volume_ml
     why_not = ""
     if lesion.certainty not in rule.certainties:
@@ -144,21 +144,15 @@ def _parts(lesion: Lesion) -> int:
     return 1 + len(parts) - len(bones)
 
 
-def _members(name: str) -> tuple[Site, ...]:
-    """Give the sites that a site or group name stands for."""
-    place = known(name)
-    return tuple(site(member) for member in place.sites) if isinstance(place, Group) else (place,)
-
-
 def _region(name: str) -> str:
     """Give the one region of a site or group; a group over several regions stands for itself."""
-    regions = {place.region for place in _members(name)}
+    regions = {place.region for place in members(name)}
     return regions.pop() if len(regions) == 1 else name
 
 
 def _bones(name: str) -> frozenset[str]:
     """Name the bones of a site or group as their groups are named; a bone of the midline is one, on both sides."""
-    return frozenset(f"{place.bone}.{place.side if bone(place.bone).paired else 'midline'}" for place in _members(name))
+    return frozenset(f"{bone}.{side}" for bone, side in bones_of(name))
 
 
 def _bone_names(lesion: Lesion) -> set[str]:
@@ -171,7 +165,7 @@ def _tally(pairs: Sequence[tuple[Lesion, Judged]]) -> Tally:
     return Tally(
         lesions=sum(one.counts_as for _, one in pairs),
         bones=_affected({_bones(name) for name in names}),
-        sites=_affected({frozenset(place.id for place in _members(name)) for name in names}),
+        sites=_affected({frozenset(place.id for place in members(name)) for name in names}),
     )
 
 

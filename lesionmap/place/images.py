@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.errors import LesionmapError
-from lesionmap.visits import planar_views
+from lesionmap.visits import planar_views, years_between
 
 if TYPE_CHECKING:
     from lesionmap.skeleton import Placement
@@ -18,7 +18,6 @@ __all__ = ["by_counts_words", "image_of", "images_of", "place_auto", "place_from
 
 _NO_ANATOMY = ("phase", "field_map", "adc", "anisotropy")
 _BODY_MR = ("STIR", "T2", "T1")  # the better the earlier, where they reach equally far
-_DAYS_PER_YEAR = 365.25
 _OTHER_CONTRAST = 0.7  # what a pair of two contrasts is worth against a pair of one (assumed)
 
 
@@ -104,7 +103,7 @@ def place_from(visit: Visit, earlier: Visit, before: Placement | None, sex: Sex 
     now, then = images_of(visit, earlier)
     age = visit.age_y
     if age is None and earlier.age_y is not None:
-        age = earlier.age_y + (visit.date - earlier.date).days / _DAYS_PER_YEAR
+        age = earlier.age_y + years_between(earlier.date, visit.date)
     placed = place_previous(pixels(now), pixels(then), before, age_y=age, sex=sex, stature_cm=visit.stature_cm)
     return placed, f"by {now.name!r}, from {then.name!r} of {earlier.key}"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.measure import RULES
-from lesionmap.skeleton import Group, known, site
+from lesionmap.skeleton import members
 from lesionmap.skeleton.coverage import site_of_ball
 from lesionmap.skeleton.shape import pose
 from lesionmap.visits import placement_on
@@ -102,9 +102,7 @@ def _parts() -> dict[tuple[str, str], tuple[str, float]]:
 
 def _share(lesion: Lesion, areas: Mapping[str, float], placement: Placement) -> tuple[str, float, float] | None:
     """Give part, involved share of it and its mass; None where the lesion lies in no single part of the table."""
-    place = known(lesion.sites[0])
-    members = [site(one) for one in place.sites] if isinstance(place, Group) else [place]
-    parts = {_parts().get((one.bone, one.side)) for one in members}
+    parts = {_parts().get((one.bone, one.side)) for one in members(lesion.sites[0])}
     part = parts.pop() if len(parts) == 1 else None
     if part is None:
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
-from lesionmap.skeleton import Group, imaged, known, site, sites
+from lesionmap.skeleton import imaged, members, sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -152,7 +152,7 @@ def _sites(ground: Ground) -> Told:
 
 def _place(name: str) -> str:
     """Give mandible, clavicle, skull or hand where a site or all sites of a group lie there."""
-    names = {place.bone if place.bone in _APART else place.region for place in _members(name)}
+    names = {place.bone if place.bone in _APART else place.region for place in members(name)}
     only = names.pop() if len(names) == 1 else ""
     return only if only in (*_APART, "hand") else _OTHER
 
@@ -161,11 +161,6 @@ def _pattern(ground: Ground) -> Told:
     if not ground.disease.focality:
         return Told(None, "no lesion counts")
     return Told(f"{ground.disease.focality}{', symmetric' if ground.disease.symmetric else ''}")
-
-
-def _members(name: str) -> list[Site]:
-    place = known(name)
-    return [site(one) for one in place.sites] if isinstance(place, Group) else [place]
 
 
 def _read(tell: Callable[[Ground], Told]) -> Callable[[Ground], Told]:

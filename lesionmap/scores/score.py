@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lesionmap.compare import is_read
 from lesionmap.scores.definition import TO_BE_CONFIRMED
 from lesionmap.scores.mapped import FACTS, Told, ground_of
-from lesionmap.skeleton import Group, bone, known, site
+from lesionmap.skeleton import bones_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,10 +127,8 @@ def _units(definition: Definition, lesions: Iterable[Lesion]) -> dict[str, list[
 
 def _bone(name: str) -> str:
     """Give bone and side of a site or group; a group of several bones is a unit of its own."""
-    place = known(name)
-    members = [site(one) for one in place.sites] if isinstance(place, Group) else [place]
-    bones = {f"{one.bone}.{one.side if bone(one.bone).paired else 'midline'}" for one in members}
-    return bones.pop() if len(bones) == 1 else name
+    bones = [f"{bone}.{side}" for bone, side in bones_of(name)]
+    return bones[0] if len(bones) == 1 else name
 
 
 def _one(definition: Definition, ground: Ground, seen: _Seen) -> Score:

@@ -22,10 +22,12 @@ __all__ = [
     "Site",
     "bone",
     "bones",
+    "bones_of",
     "group",
     "groups",
     "known",
     "landmarks",
+    "members",
     "mirror",
     "regions",
     "site",
@@ -300,6 +302,23 @@ def known(name: str) -> Site | Group:
     if name in _sites():
         return _sites()[name]
     raise _unknown("site", name, {**_sites(), **_groups()})
+
+
+def members(name: str) -> tuple[Site, ...]:
+    """Give the sites that a site or group name stands for."""
+    place = known(name)
+    return tuple(map(site, place.sites)) if isinstance(place, Group) else (place,)
+
+
+def bones_of(name: str) -> frozenset[tuple[str, Side]]:
+    """Give the bones, each with its side, that a site or group lies in; a bone of the midline is one, on both sides.
+
+    Examples
+    --------
+    >>> bones_of("sacrum.sacroiliac.left"), bones_of("tibia.diaphysis.left")
+    (frozenset({('sacrum', 'midline')}), frozenset({('tibia', 'left')}))
+    """
+    return frozenset((one.bone, one.side if bone(one.bone).paired else "midline") for one in members(name))
 
 
 def mirror(name: str) -> str:

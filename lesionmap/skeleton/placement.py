@@ -83,6 +83,10 @@ class Placement:
     """The same child on the planar views of a visit that has slices too: nobody knows where these views lie in the
     frame of the slices. None: not placed there, or the visit has views alone, and this is on them."""
 
+    def __hash__(self) -> int:
+        # Shapes are looked up by their placement hundreds of times for one picture: numbers alone are hashed fast.
+        return hash((self.age_y, self.stature_cm, tuple([mark.lps_mm for mark in self.landmarks])))
+
     def shape_key(self) -> Placement:
         """Give the placement without all that does not bear on the skeleton's shape: what shapes are cached by."""
         return Placement(self.landmarks, self.age_y, self.sex, self.stature_cm)

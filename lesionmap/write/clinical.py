@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 from lesionmap.clinic import clinic_items
 from lesionmap.scores import definitions, score
-from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital
+from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, dated, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from lesionmap.compare import VisitFacts
     from lesionmap.scores import Definition, Score
     from lesionmap.write.results import Results
 
 __all__ = ["clinical_sections"]
 
-_VISITS = 5
-"""Of so many the scores have room side by side: the last ones."""
 _NAMED = 4
 """So many missing items are named."""
 
@@ -37,7 +36,7 @@ def clinical_sections(results: Results) -> Iterator[Section]:
             for one in sorted(results.observations, key=lambda one: (one.date, one.item))
         ]
         yield Section("Observations", table=Table(("date", "item", "value"), tuple(rows), (1.0, 3.0, 1.0)))
-    yield _scores(results)
+    yield from (_scores(results, few) for few in side_by_side(results))
 
 
 def _words(item: str) -> str:
@@ -46,8 +45,8 @@ def _words(item: str) -> str:
     return (known.words if known else name.replace("_", " ")) + (f", {bone}" if bone else "")
 
 
-def _scores(results: Results) -> Section:
-    keys = [facts.visit.key for facts in results.visits][-_VISITS:]
+def _scores(results: Results, few: Sequence[VisitFacts]) -> Section:
+    keys = [facts.visit.key for facts in few]
     rows, below = [], []
     for definition in definitions().values():
         found = [score(definition, results, key) for key in keys]
@@ -55,7 +54,7 @@ def _scores(results: Results) -> Section:
         lines = _missing(definition, found[-1])
         below += [lines] if lines else []
     return Section(
-        "Scores",
+        dated("Scores", few, results),
         table=Table(("score", *keys), tuple(rows), (2.6, *[1.0] * len(keys))),
         below=(*below, "A sum of which an item is missing is not known. For research; no score is a diagnosis."),
     )

@@ -14,7 +14,7 @@ from lesionmap.write.clinical import clinical_sections
 from lesionmap.write.diseased import disease_section, doubt_lines
 from lesionmap.write.rows import tally_words, threshold_words
 from lesionmap.write.scanned import scan_sections
-from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, figure
+from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, dated, figure, side_by_side
 from lesionmap.write.style import STATE_STYLE, state_style
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["UNKNOWN", "Cell", "Section", "Table", "facts_line", "heading", "sections"]
 
 _BEFORE_LIST = 6
-_SIDE_BY_SIDE = 5
-"""Visits in one table."""
 
 
 def heading(results: Results) -> str:
@@ -77,7 +75,7 @@ def _timeline_words(results: Results) -> tuple[str, ...]:
 
 def _images(results: Results) -> Section | None:
     """Give the pictures of the lesions; lesions that have an outline but no picture are named."""
-    if not results.key_images:
+    if results.key_images is None:
         return None
     have = {(image.visit, image.lesion) for image in results.key_images}
     drawn = [
@@ -86,10 +84,12 @@ def _images(results: Results) -> Section | None:
         for lesion in facts.lesion_map.lesions
         if any(extent.mask is not None for extent in lesion.extents)
     ]
+    if not drawn:
+        return None
     gone = [f"{key} {_short(lesion)}" for key, lesion in drawn if (key, lesion.id) not in have]
-    words = "The slice with most of the outline; the same millimetres a side at all visits of a lesion."
+    words = ("The slice with most of the outline; the same millimetres a side at all visits of a lesion.",) * bool(have)
     lost = (f"No picture, as the images cannot be read any more: {_names(gone)}.",) if gone else ()
-    return Section("Key images", kind="images", below=(words, *lost))
+    return Section("Key images", kind="images", below=(*words, *lost))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -156,18 +156,7 @@ def _longest(words: str) -> float:
 
 
 def _courses(results: Results) -> list[Section]:
-    return [_course(results, few) for few in _chunks(results)] if results.courses else []
-
-
-def _chunks(results: Results) -> list[Sequence[VisitFacts]]:
-    """Break the visits into as many as have room side by side."""
-    return [results.visits[at : at + _SIDE_BY_SIDE] for at in range(0, len(results.visits), _SIDE_BY_SIDE)]
-
-
-def _dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
-    """Give a title that tells the dates where a table is broken."""
-    whole = len(few) == len(results.visits)
-    return title if whole else f"{title}, {few[0].visit.key} to {few[-1].visit.key}"
+    return [_course(results, few) for few in side_by_side(results)] if results.courses else []
 
 
 def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
@@ -179,7 +168,7 @@ def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
             rows.append((Cell(capital(known(course.site).name)), *cells))
             tracks.append((number,))
     return Section(
-        _dated("Course of each lesion", few, results),
+        dated("Course of each lesion", few, results),
         table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys)), tuple(tracks)),
         below=("New: an earlier visit had the site imaged. First seen: none had.",),
     )
@@ -262,7 +251,7 @@ def _with_error(value: float | None, error: float | None, *, signed: bool = Fals
 
 
 def _coverages(results: Results) -> list[Section]:
-    return [_coverage(results, few) for few in _chunks(results)]
+    return [_coverage(results, few) for few in side_by_side(results)]
 
 
 def _coverage(results: Results, few: Sequence[VisitFacts]) -> Section:
@@ -272,7 +261,7 @@ def _coverage(results: Results, few: Sequence[VisitFacts]) -> Section:
         f"{facts.visit.key}: {', '.join(one.name for one in facts.visit.series) or 'no images'}." for facts in few
     )
     below = ("Not imaged is never no lesion.", *series)
-    return Section(_dated("What was imaged", few, results), table=Table(header, tuple(rows)), below=below)
+    return Section(dated("What was imaged", few, results), table=Table(header, tuple(rows)), below=below)
 
 
 def _region_imaged(facts: VisitFacts, region: str) -> str:

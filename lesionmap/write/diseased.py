@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionmap.compare import look_again
 from lesionmap.skeleton import known
 from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, figure
 
@@ -20,13 +21,11 @@ __all__ = ["disease_section", "doubt_lines"]
 _PARTS = ("spine", "epiphysis", "clavicle", "mandible", "sternum")
 
 
-def doubt_lines(results: Results) -> tuple[str, ...]:
+def doubt_lines(results: Results) -> Iterator[str]:
     """Give a line for each thing to look at again."""
-    lines = []
-    for doubt in results.doubts:
+    for doubt in look_again(results.visits, results.courses):
         place = f"{known(doubt.site).name}: " if doubt.site else ""
-        lines.append(f"{doubt.visit}: {place}{doubt.words}.")
-    return tuple(lines)
+        yield f"{doubt.visit}: {place}{doubt.words}."
 
 
 def disease_section(results: Results) -> Section | None:
@@ -46,9 +45,7 @@ def disease_section(results: Results) -> Section | None:
 
 def _row(visit: VisitDisease) -> tuple[Cell, ...]:
     involved = [name for name in _PARTS if getattr(visit, name)]
-    pattern = ", ".join(
-        filter(None, (visit.focality, visit.pattern and f"{visit.pattern.replace('both', 'both patterns')}"))
-    )
+    pattern = ", ".join(filter(None, (visit.focality, "both patterns" if visit.pattern == "both" else visit.pattern)))
     asked = f"{visit.silent} / {visit.painful}" if visit.silent + visit.painful else UNKNOWN
     volume = figure(visit.volume_ml, 1) + (f" ({visit.unmeasured} not)" if visit.unmeasured and visit.volume_ml else "")
     return (
@@ -56,9 +53,9 @@ def _row(visit: VisitDisease) -> tuple[Cell, ...]:
         Cell(str(visit.lesions), number=True),
         Cell(volume, number=True),
         Cell(str(len(visit.regions)), number=True),
-        Cell(capital(pattern) or "no lesion"),
-        Cell(capital(", ".join(_without_side(base) for base in visit.symmetric)) or "none"),
-        Cell(capital(", ".join(involved)) or "none of these"),
+        Cell(capital(pattern) or "no lesion counted"),
+        Cell(capital(", ".join(_without_side(base) for base in visit.symmetric)) or "none marked"),
+        Cell(capital(", ".join(involved)) or "none of these marked"),
         Cell(asked),
     )
 
@@ -70,7 +67,9 @@ def _without_side(base: str) -> str:
 
 def _whole(disease: Disease) -> Iterator[str]:
     if disease.new_per_year is not None:
-        yield f"New lesions: {disease.new_per_year:.1f} a year."
+        seen = disease.first_seen_later
+        more = f"; {seen} more were first seen where no earlier visit had imaged" if seen else ""
+        yield f"New lesions: {'at least ' if seen else ''}{disease.new_per_year:.1f} a year{more}."
     if disease.resolved_share is not None:
         years = disease.years_to_resolve
         took = f", after {np.median(years):.1f} years in the middle" if years else ""

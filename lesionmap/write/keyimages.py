@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.measure import main_measurement
+from lesionmap.skeleton import known
+from lesionmap.write.sections import capital
+from lesionmap.write.style import state_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Lesion, Mask
     from lesionmap.space import Grid, Volume
+    from lesionmap.write.results import Results
 
     Array = NDArray[np.float64]
 
-__all__ = ["KeyImage", "key_images"]
+__all__ = ["KeyImage", "image_title", "key_images", "shown_of"]
 
 _BESIDE_MM = 50.0  # of the body that is shown with the largest reading of a lesion
 _LEAST_MM, _MOST_MM = 70.0, 170.0
@@ -66,12 +70,12 @@ def key_images(visits: Sequence[VisitFacts], volume_of: Callable[[str, str], Vol
     """
     chosen = [(facts, lesion, found) for facts in visits for lesion, found in _outlined(facts)]
     size = next(pixels for most, pixels in _SIZES if len(chosen) <= most)
-    fields = _fields_mm([(lesion, mask) for _, lesion, (_, mask) in chosen])
+    fields = _fields_mm([(_names(facts, lesion), mask) for facts, lesion, (_, mask) in chosen])
     made = []
     for facts, lesion, (series, mask) in chosen:
         volume = volume_of(facts.visit.key, series)
         if volume is not None:
-            field_mm = max(fields[track] for track in lesion.tracks or (f"{id(lesion)}",))
+            field_mm = max(fields[name] for name in _names(facts, lesion))
             made.append(_picture(facts, lesion, (series, mask), volume, (field_mm, size)))
     return tuple(made)
 
@@ -88,12 +92,17 @@ def _outlined(facts: VisitFacts) -> list[tuple[Lesion, tuple[str, Mask]]]:
     return found
 
 
-def _fields_mm(lesions: Sequence[tuple[Lesion, Mask]]) -> dict[str, float]:
+def _names(facts: VisitFacts, lesion: Lesion) -> tuple[str, ...]:
+    """Give its tracks; a lesion that has none is its own."""
+    return lesion.tracks or (f"{facts.visit.key}/{lesion.id}",)
+
+
+def _fields_mm(lesions: Sequence[tuple[Sequence[str], Mask]]) -> dict[str, float]:
     """Give the side of the picture for each track: room for its largest reading."""
     found: dict[str, float] = {}
-    for lesion, mask in lesions:
+    for tracks, mask in lesions:
         reach = float(np.max(np.array(mask.box.shape[:2]) * mask.grid.spacing_mm[:2])) + _BESIDE_MM
-        for track in lesion.tracks or (f"{id(lesion)}",):
+        for track in tracks:
             found[track] = float(np.clip(max(reach, found.get(track, 0.0)), _LEAST_MM, _MOST_MM))
     return found
 
@@ -162,3 +171,31 @@ def _png(grey: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def image_title(results: Results, image: KeyImage) -> str:
+    """Say what a key image shows: visit, lesion, site and state."""
+    lesion = results.facts(image.visit).lesion_map.lesion(image.lesion)
+    change = results.change(image.visit, lesion)
+    state = f", {state_style(change.state).words}" if change else ""
+    return f"{image.visit} · {image.lesion} · {capital(known(lesion.sites[0]).name)}{state}"
+
+
+def shown_of(results: Results, image: KeyImage) -> list[tuple[KeyImage, str, bool]]:
+    """Give what is shown of a lesion, each with words and whether it is outlined: before, now, now without."""
+    before = _before(results, image)
+    earlier = [] if before is None else [(before, f"{before.visit}, before", True)]
+    return [*earlier, (image, image.visit, True), (image, image.series, False)]
+
+
+def _before(results: Results, image: KeyImage) -> KeyImage | None:
+    """Give the last picture before of one of the lesion's tracks; None: there is none."""
+    have = {(one.visit, one.lesion): one for one in results.key_images or ()}
+    keys = [facts.visit.key for facts in results.visits]
+    for key in reversed(keys[: keys.index(image.visit)]):
+        for number in results.tracks(image.visit, image.lesion):
+            change = results.courses[number].states.get(key)
+            found = next((have[key, x] for x in (change.lesions if change else ()) if (key, x) in have), None)
+            if found is not None:
+                return found
+    return None

@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape as xml_escape
 
-from lesionmap.skeleton import known
 from lesionmap.write.figure import map_svg, slim_svg
+from lesionmap.write.keyimages import image_title, shown_of
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.sections import capital
 from lesionmap.write.style import state_style
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lesionmap.write.mapmodel import MapDot, MapPanel
     from lesionmap.write.results import Results
 
-__all__ = ["before_of", "gallery_html", "image_title", "map_html", "timeline_html", "track_words"]
+__all__ = ["gallery_html", "map_html", "timeline_html", "track_words"]
 
 
 def track_words(tracks: Iterable[int]) -> str:
@@ -67,9 +67,9 @@ def timeline_html(results: Results) -> str:
     """Give the timeline; its marks are linked."""
     svg = slim_svg(timeline_svg(results).encode("utf-8")).decode("utf-8")
     for lane in lanes(results):
-        for day, state in lane.marks:
-            drawn = f'id="lane-{lane.number}-{day.isoformat()}"'
-            words = f"{lane.name}, {day.isoformat()}, {state_style(state).words}"
+        for key, state in lane.marks:
+            drawn = f'id="lane-{lane.number}-{key}"'
+            words = f"{lane.name}, {key}, {state_style(state).words}"
             link = f'{track_words([lane.number])} tabindex="0" role="button" aria-label="{escape(words)}"'
             svg = svg.replace(f"<g {drawn}", f"<g {drawn}{link}")
     return f'<figure class="drawing">{_own(svg, "t-", "Timeline of all lesions")}</figure>'
@@ -90,9 +90,10 @@ def _own(svg: str, before: str, label: str) -> str:
 
 def gallery_html(results: Results) -> str:
     """Give a figure for each lesion of each visit: before, now with its outline, now without."""
-    images = {(image.visit, image.lesion): n for n, image in enumerate(results.key_images)}
-    symbols = "".join(_symbol(image, n) for n, image in enumerate(results.key_images))
-    figures = "\n".join(_lesion(results, image, images) for image in reversed(results.key_images))
+    images = results.key_images or ()
+    numbers = {(image.visit, image.lesion): n for n, image in enumerate(images)}
+    symbols = "".join(_symbol(image, n) for n, image in enumerate(images))
+    figures = "\n".join(_lesion(results, image, numbers) for image in reversed(images))
     store = f'<svg width="0" height="0" aria-hidden="true" focusable="false">{symbols}</svg>'
     return f'{store}<div class="gallery">{figures}</div>'
 
@@ -104,38 +105,15 @@ def _symbol(image: KeyImage, number: int) -> str:
     return f'<symbol id="k{number}" {box}><image href="data:image/png;base64,{data}" {size}/></symbol>'
 
 
-def image_title(results: Results, image: KeyImage) -> str:
-    """Say what a key image shows: visit, lesion, site and state."""
-    lesion = results.facts(image.visit).lesion_map.lesion(image.lesion)
-    change = results.change(image.visit, lesion)
-    state = f", {state_style(change.state).words}" if change else ""
-    return f"{image.visit} · {image.lesion} · {capital(known(lesion.sites[0]).name)}{state}"
-
-
-def _lesion(results: Results, image: KeyImage, images: dict[tuple[str, str], int]) -> str:
-    tracks = results.tracks(image.visit, image.lesion)
-    number, before = images[image.visit, image.lesion], before_of(results, image)
-    cells = [_cell(image, number, image.visit, outlined=True), _cell(image, number, image.series, outlined=False)]
-    if before is not None:
-        earlier = images[before.visit, before.lesion]
-        cells.insert(0, _cell(before, earlier, f"{before.visit}, before", outlined=True))
-    caption = (
-        f'<figcaption><button type="button" class="go">{escape(image_title(results, image))}</button></figcaption>'
+def _lesion(results: Results, image: KeyImage, numbers: dict[tuple[str, str], int]) -> str:
+    cells = "".join(
+        _cell(one, numbers[one.visit, one.lesion], words, outlined=outlined)
+        for one, words, outlined in shown_of(results, image)
     )
-    return f'<figure class="lesion"{track_words(tracks)}>{caption}<div class="pictures">{"".join(cells)}</div></figure>'
-
-
-def before_of(results: Results, image: KeyImage) -> KeyImage | None:
-    """Give the picture of the last visit before in which one of the lesion's tracks is marked; None: there is none."""
-    have = {(one.visit, one.lesion): one for one in results.key_images}
-    keys = [facts.visit.key for facts in results.visits]
-    for key in reversed(keys[: keys.index(image.visit)]):
-        for number in results.tracks(image.visit, image.lesion):
-            change = results.courses[number].states.get(key)
-            found = next((have[key, x] for x in (change.lesions if change else ()) if (key, x) in have), None)
-            if found is not None:
-                return found
-    return None
+    title = escape(image_title(results, image))
+    caption = f'<figcaption><button type="button" class="go">{title}</button></figcaption>'
+    link = track_words(results.tracks(image.visit, image.lesion))
+    return f'<figure class="lesion"{link}>{caption}<div class="pictures">{cells}</div></figure>'
 
 
 def _cell(image: KeyImage, number: int, words: str, *, outlined: bool) -> str:

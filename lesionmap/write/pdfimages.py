@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionmap.write.keyimages import image_title, shown_of
 from lesionmap.write.lettering import put, wrap
-from lesionmap.write.linked import before_of, image_title
 from lesionmap.write.style import FAINT, INK
 from lesionmap.write.timeline import timeline_height_in
 
@@ -38,7 +38,7 @@ def timelines(results: Results) -> Iterator[tuple[Results, float]]:
 
 def image_rows(results: Results) -> list[tuple[KeyImage, ...]]:
     """Give two pictures a row, the last visit first."""
-    images = tuple(reversed(results.key_images))
+    images = tuple(reversed(results.key_images or ()))
     return [images[at : at + 2] for at in range(0, len(images), 2)]
 
 
@@ -48,10 +48,7 @@ def draw_image_row(page: Figure, results: Results, row: tuple[KeyImage, ...], co
     for image in row:
         for at, line in enumerate(wrap(image_title(results, image), 3 * _SIDE_IN + 2 * _GAP_IN, 8.0, "bold")[:2]):
             put(page, (x, y - 0.13 - 0.14 * at), line, 8.0, weight="bold", color=INK)
-        before = before_of(results, image)
-        shown = [(before, f"{before.visit}, before", True)] if before else []
-        shown += [(image, image.visit, True), (image, image.series, False)]
-        for at, (one, words, outlined) in enumerate(shown):
+        for at, (one, words, outlined) in enumerate(shown_of(results, image)):
             left = x + at * (_SIDE_IN + _GAP_IN)
             put(page, (left, y - 0.44), wrap(words, _SIDE_IN, _SMALL)[0], _SMALL, color=FAINT)
             _picture(page, one, (left, y - 0.5 - _SIDE_IN), outlined=outlined)

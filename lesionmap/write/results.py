@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lesionmap.compare import Threshold, compare, disease_of, look_again
+from lesionmap.compare import Threshold, compare, disease_of
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import RULES, count
 from lesionmap.scores import scan_figures
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lesionmap.clinic import Observation, Treatment
-    from lesionmap.compare import Change, Disease, Doubt, TrackCourse, VisitFacts
+    from lesionmap.compare import Change, Disease, TrackCourse, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, CountRule
     from lesionmap.scores import ScanFigures
@@ -39,10 +39,8 @@ class Results:
     scans: Mapping[str, ScanFigures]
     """Visit key to the whole of its bone scan, of visits in which something is marked on one."""
     disease: Disease
-    doubts: tuple[Doubt, ...]
-    """What to look at again."""
-    key_images: tuple[KeyImage, ...] = ()
-    """Made only when they are asked for."""
+    key_images: tuple[KeyImage, ...] | None = None
+    """None: not asked for."""
     treatments: tuple[Treatment, ...] = ()
     observations: tuple[Observation, ...] = ()
 
@@ -129,7 +127,6 @@ def results_of(
         threshold=threshold,
         scans={key: found for key, found in scans.items() if found is not None},
         disease=disease_of(ordered, courses, counts),
-        doubts=look_again(ordered, courses),
         treatments=tuple(treatments),
         observations=tuple(observations),
     )

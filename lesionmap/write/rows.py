@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionmap.compare import is_read, marked_on, seen_by_site
 from lesionmap.measure import early_over_late, main_measurement
-from lesionmap.skeleton import Group, known, site
+from lesionmap.skeleton import Group, known, members
 from lesionmap.write.columns import COMPARISON_COLUMNS
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def _lesion_row(results: Results, facts: VisitFacts, lesion: Lesion) -> dict[str
 def _where(name: str) -> dict[str, Any]:
     """Split a site into its parts; of a group only what all its sites share is known."""
     place = known(name)
-    members = [site(one) for one in place.sites] if isinstance(place, Group) else [place]
-    bones, regions = {one.bone for one in members}, {one.region for one in members}
+    bones, regions = ({getattr(one, what) for one in members(name)} for what in ("bone", "region"))
     return {
         "site": name,
         "bone": bones.pop() if len(bones) == 1 else None,

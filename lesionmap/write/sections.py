@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["UNKNOWN", "Cell", "Section", "Table", "capital", "figure"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lesionmap.compare import VisitFacts
+    from lesionmap.write.results import Results
+
+__all__ = ["UNKNOWN", "Cell", "Section", "Table", "capital", "dated", "figure", "side_by_side"]
 
 UNKNOWN = "–"
+_SIDE_BY_SIDE = 5
+"""Visits in one table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,17 @@ class Section:
     table: Table | None = None
     below: tuple[str, ...] = ()
     kind: Literal["plain", "warning", "map", "timeline", "images"] = "plain"
+
+
+def side_by_side(results: Results) -> list[Sequence[VisitFacts]]:
+    """Break the visits into as many as have room side by side."""
+    return [results.visits[at : at + _SIDE_BY_SIDE] for at in range(0, len(results.visits), _SIDE_BY_SIDE)]
+
+
+def dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
+    """Give a title that tells the dates where a table is broken."""
+    whole = len(few) == len(results.visits)
+    return title if whole else f"{title}, {few[0].visit.key} to {few[-1].visit.key}"
 
 
 def capital(text: str) -> str:

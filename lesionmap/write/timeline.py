@@ -40,8 +40,8 @@ class Lane:
     number: int
     """Of the track among the courses; the page links by it."""
     name: str
-    marks: tuple[tuple[date, str], ...]
-    """Date and state of each visit with a row."""
+    marks: tuple[tuple[str, str], ...]
+    """Visit key and state of each visit with a row."""
     spans: tuple[tuple[date, date, bool], ...]
     """From mark to mark, where it was not resolved in between; True: seen at both ends with no visit unseen between."""
     not_imaged: tuple[date, ...]
@@ -63,7 +63,7 @@ def _lane(number: int, course: TrackCourse) -> Lane:
     before_it = [key for key, how in course.imaged.items() if how == "not_imaged" and key not in course.states]
     first = changes[0].visit if changes else ""
     gone = tuple(visit_key_parts(key)[0] for key in before_it if visit_key_parts(key) < visit_key_parts(first))
-    marks = tuple((_day(change), change.state) for change in changes)
+    marks = tuple((change.visit, change.state) for change in changes)
     return Lane(number, capital(known(course.site).name), marks, tuple(spans), gone)
 
 
@@ -177,8 +177,9 @@ def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float], begin: float
         for day in lane.not_imaged:
             hatched = {"color": NOT_IMAGED, "edgecolors": NOT_IMAGED_HATCH, "hatch": "//////", "linewidths": 0.4}
             axes.scatter([day.toordinal()], [middle], s=_DOT_PT2 * 1.5, marker="s", zorder=2, **hatched)
-        for day, state in lane.marks:
-            _mark(axes, (day.toordinal(), middle), state, f"lane-{lane.number}-{day.isoformat()}")
+        for key, state in lane.marks:
+            at = visit_key_parts(key)[0].toordinal(), middle
+            _mark(axes, at, state, f"lane-{lane.number}-{key}")
         y += height
 
 

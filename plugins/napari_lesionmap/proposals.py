@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lesionmap.segment import Click, HotSpot, PlateEvidence
+    from lesionmap.segment import Click, Focus, HotSpot, PlateEvidence
     from lesionmap.skeleton import Placement, SeenSite
     from lesionmap.skeleton.placement import LabelMap
     from lesionmap.skeleton.seen import Face
@@ -92,20 +92,31 @@ def offers_seen(visit: Visit, series: Series, volume: Volume, placement: Placeme
     from lesionmap.segment import planar_candidates
 
     views = planar_views(visit, series)
+    mine = next((face for face, one in views.items() if one.name == series.name), None)
+    if mine is None:
+        raise LesionmapError(
+            f"candidates are looked for in anterior and posterior views, got {series.name}; X shows the next series"
+        )
     read = _both(views, series, volume)
-    mine = next(face for face, one in views.items() if one.name == series.name)
     found = planar_candidates(read, placement)
-    bone = [one for one in found if one.not_bone is None and mine in one.spots]
+    bone = [one for one in found if one.not_bone is None]
+    here = [one for one in bone if mine in one.spots]
     hot = dict.fromkeys(one.not_bone for one in found if one.not_bone is not None)
-    made = []
-    for one in bone:
-        extents = {face: _outlined(views[face], spot) for face, spot in one.spots.items()}
-        others = tuple(extent for face, extent in extents.items() if face != mine)
-        told = "\n".join(filter(None, (seen_words(one.sites), plate_words(one.plate) if one.plate else "")))
-        names = {views[face].name: each for face, each in read.items()}
-        proposal = Proposal((one.sites[0].site,), extents[mine], told, partners=others, volumes=names)
-        made.append(Offer(one.sites[0].site, f"site {one.sites[0].confidence:.0%}; {one.reason}", proposal))
-    return tuple(made), f"left out as no bone: {', '.join(hot)}" if hot else ""
+    told = (
+        f"left out as no bone: {', '.join(hot)}" if hot else "",
+        f"{len(bone) - len(here)} more in the other view alone" if len(here) < len(bone) else "",
+    )
+    return tuple(_offer(one, mine, views, read) for one in here), "; ".join(filter(None, told))
+
+
+def _offer(focus: Focus, mine: Face, views: Mapping[Face, Series], read: Mapping[Face, Volume]) -> Offer:
+    """Make a focus what a click on it would propose."""
+    extents = {face: _outlined(views[face], spot) for face, spot in focus.spots.items()}
+    others = tuple(extent for face, extent in extents.items() if face != mine)
+    first = focus.sites[0]
+    volumes = {views[face].name: each for face, each in read.items()}
+    proposal = Proposal((first.site,), extents[mine], partners=others, volumes=volumes)
+    return Offer(first.site, f"site {first.confidence:.0%}; {focus.reason}", proposal)
 
 
 def _both(views: Mapping[Face, Series], series: Series, volume: Volume) -> dict[Face, Volume]:

@@ -64,7 +64,7 @@ def test_proposals_are_confirmed_in_one_pass_and_doubts_are_one_click_away(drive
     found = {x.sites[0]: x.tracks for x in stored(study_path).lesions}
     assert (found[CLAVICLE], found[FEMUR]) == (earlier[CLAVICLE], earlier[FEMUR])
     driver.wait(lambda: not page.matches.widget.isVisible(), "nothing is left to confirm")
-    assert page.again.rowCount() == 1
+    driver.wait(lambda: page.again.rowCount() == 1, "looking again")
     assert "beside its bone" in page.again.item(0, 1).text()
     driver.shot("compare_again")
     driver.row(page.again, LATER, 1)

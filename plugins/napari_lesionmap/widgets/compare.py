@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QVBoxLayout
 
+from lesionmap.compare import look_again
 from napari_lesionmap.resolve import CourseRow, changes_of, course_rows, site_name
 from napari_lesionmap.widgets.legend import state_icon
 from napari_lesionmap.widgets.livemap import LiveMap
@@ -114,12 +115,17 @@ class ComparePage:
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         fill(self.table, [[cell(x.site, key=x.track), *map(_state_cell, x.cells)] for x in self._rows])
-        self._doubts = results.doubts if results else ()
-        fill(self.again, [self._doubt_cells(doubt) for doubt in self._doubts])
-        for part in (self._again, self.again):
-            part.setVisible(bool(self._doubts))
-
+        if results is None:
+            self._take_doubts(())
+        else:
+            self._desk.quietly("doubts", lambda: look_again(results.visits, results.courses), self._take_doubts)
         self.show_map()
+
+    def _take_doubts(self, doubts: tuple[Doubt, ...]) -> None:
+        self._doubts = doubts
+        fill(self.again, [self._doubt_cells(doubt) for doubt in doubts])
+        for part in (self._again, self.again):
+            part.setVisible(bool(doubts))
 
     def show_map(self) -> None:
         """Show the map of what came and went in the visit that is open, if it is asked for."""
