@@ -48,6 +48,7 @@ def _marked(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_forty_scans() -> None:
     off: dict[str, list[float]] = {}
     ranks: dict[str, list[tuple[int, float]]] = {}
