@@ -8,12 +8,14 @@ along the bone, its angle about it and its share of the radius, however the chil
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lesionmap.errors import LesionmapError
 from lesionmap.skeleton import members
+from lesionmap.skeleton.frames import carried_back
 from lesionmap.skeleton.nearest import nearest_bones
 from lesionmap.skeleton.segments import coordinates, site_names
 from lesionmap.skeleton.shape import carriers_of, filling, pose
@@ -46,8 +48,6 @@ __all__ = [
 
 _FAR_MM = 100.0  # farther than this from every bone a point lies in nobody's frame
 _BLEND_MM = 1.0  # outside all bones, the frames of the nearest two count by the square of (distance + this)
-_EXACT_MM = 1e-6
-_STEPS = 30
 _OTHER: dict[Side, Side] = {"left": "right", "right": "left", "midline": "midline"}
 
 
@@ -107,8 +107,7 @@ def _carried(
     for ball, distance in used:
         tube = filling().tubes[int(filling().tube[ball])]
         carrier = carriers_of(placement.shape_key())[tube.hang, tube.side]
-        start = tube.at(filling().along[[ball]])[0][0]
-        other, reference = way(tube.hang, tube.side, _back(carrier, point, start))
+        other, reference = way(tube.hang, tube.side, carried_back(carrier, point, _starts()[ball])[0])
         places.append(other.carry(reference[None])[0])
         weights.append((max(distance, 0.0) + _BLEND_MM) ** -2)
     x, y, z = np.average(places, axis=0, weights=weights).tolist()
@@ -141,15 +140,24 @@ def reference_place(point_lps_mm: Array, bones: Collection[tuple[str, Side]], pl
     ball = int(mine[int(np.argmin(away))])
     tube = static.tubes[int(static.tube[ball])]
     carrier = carriers_of(placement.shape_key())[tube.hang, tube.side]
-    place = _back(carrier, point_lps_mm, tube.at(static.along[[ball]])[0][0])
-    at = carrier.carry(place + np.vstack([np.zeros(3), np.eye(3)]))
-    return ReferencePlace(place, (at[1:] - at[0]).T)
+    return ReferencePlace(*carried_back(carrier, point_lps_mm, _starts()[ball]))
+
+
+@cache
+def _starts() -> Array:
+    """Give the point of the centreline that each ball sits on, reference mm, shape (m, 3)."""
+    static = filling()
+    return static.on_sections(np.concatenate([tube.nodes for tube in static.tubes]))[static.section]
 
 
 def _balls_in(bones: Collection[tuple[str, Side]]) -> NDArray[np.int_]:
-    static = filling()
-    spans = [np.searchsorted(static.bone, [n, n + 1]) for n in map(static.bones.index, bones)]  # sorted by bone
-    return np.concatenate([np.arange(low, high) for low, high in spans])
+    return np.concatenate([_balls_of_bone(*one) for one in bones])
+
+
+@cache
+def _balls_of_bone(bone: str, side: Side) -> NDArray[np.int_]:
+    n = filling().bones.index((bone, side))
+    return np.arange(*np.searchsorted(filling().bone, [n, n + 1]))  # sorted by bone
 
 
 def distance_to(points_lps_mm: Array, bones: Collection[tuple[str, Side]], placement: Placement) -> Array:
@@ -157,18 +165,6 @@ def distance_to(points_lps_mm: Array, bones: Collection[tuple[str, Side]], place
     posed, mine = pose(placement), _balls_in(bones)
     away = np.linalg.norm(points_lps_mm[:, None] - posed.centres[mine], axis=-1) - posed.radii[mine]
     return np.asarray(away.min(axis=1))
-
-
-def _back(carrier: Carrier, point: Array, start: Array) -> Array:
-    """Give the point of the reference body that is carried to a point (Newton's method; affine ones take one step)."""
-    found, steps = start.astype(np.float64), np.vstack([np.zeros(3), np.eye(3)])
-    for _ in range(_STEPS):
-        at = carrier.carry(found + steps)
-        gap = point - at[0]
-        if np.abs(gap).max() < _EXACT_MM:
-            break
-        found = found + np.linalg.solve((at[1:] - at[0]).T, gap)
-    return found
 
 
 def site_middle(site: str, placement: Placement) -> Point:
@@ -272,5 +268,5 @@ def seen_in(site: str, point_lps_mm: Array, placement: Placement) -> Array:
 def middle_of(extent: Extent) -> Array | None:
     """Give the middle of what is drawn on a Series, LPS mm; None where nothing is."""
     if extent.mask is not None:
-        return np.asarray(extent.mask.lps_mm().mean(axis=0))
+        return extent.mask.grid.lps(extent.mask.voxels().mean(axis=0))
     return None if extent.marker_lps_mm is None else np.array(extent.marker_lps_mm)

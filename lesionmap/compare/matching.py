@@ -152,7 +152,7 @@ def _match(old: _Node, new: _Node, confidence: float, kind: Literal["same", "mer
 
 def _price(old: _Node, new: _Node) -> float:
     """Give the price of a pair; infinite where the two share no bone."""
-    if not old.at.bones & new.at.bones:
+    if old.at.bones.isdisjoint(new.at.bones):
         return np.inf
     then, here = old.at.drawn, new.at.drawn
     if then is None or here is None:
@@ -225,10 +225,10 @@ def _overlap(old: Position, new: Position, *, smaller: Literal["old", "new"]) ->
     """Give the share of the smaller outline that lies in the larger, as far along the bone as either may have moved."""
     from scipy.spatial import cKDTree
 
+    if old.bones.isdisjoint(new.bones):
+        return 0.0
     then, here = old.drawn, new.drawn
     if then is None or here is None or then.outline_mm is None or here.outline_mm is None:
-        return 0.0
-    if not old.bones & new.bones:
         return 0.0
     away = _away(then, here)
     grown = then.outline_mm @ (here.middle.matrix @ np.linalg.inv(then.middle.matrix)).T

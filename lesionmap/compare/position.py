@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,17 +66,25 @@ def position_of(facts: VisitFacts, lesion: Lesion) -> Position:
     lesion : Lesion
         Of its map. Slices go before planar views, outlines before markers.
     """
+    return _position(lesion, *_skeletons(facts))
+
+
+@lru_cache(maxsize=1024)
+def _position(
+    lesion: Lesion, placement: Placement | None, on_views: Placement | None, views: tuple[str, ...]
+) -> Position:
+    """Remember positions: while a visit is read, the lesions of the visits before stay as they are."""
     bones = frozenset(one for name in lesion.sites for one in bones_of(name))
-    found = drawn_on(facts, lesion)
+    found = drawn_place(lesion, placement, on_views, projections=views)
     if found is None:
         return Position(bones, None)
-    extent, placement, middle = found
-    there = reference_place(middle, bones_of(lesion.sites[0]), placement)
-    axis, ends = _along(middle, lesion.sites[0], placement)
-    if extent.mask is None or extent.series in _views(facts):
-        return Position(bones, Drawn(there, axis, ends))
+    extent, there, middle = found
+    at = reference_place(middle, bones_of(lesion.sites[0]), there)
+    axis, ends = _along(middle, lesion.sites[0], there)
+    if extent.mask is None or extent.series in views:
+        return Position(bones, Drawn(at, axis, ends))
     volume_ml = extent.mask.n_voxels * float(np.prod(extent.mask.grid.spacing_mm)) / _ML
-    return Position(bones, Drawn(there, axis, ends, volume_ml, some_of(extent.mask) - middle))
+    return Position(bones, Drawn(at, axis, ends, volume_ml, some_of(extent.mask) - middle))
 
 
 def some_of(mask: Mask) -> Array:
@@ -84,15 +93,17 @@ def some_of(mask: Mask) -> Array:
     return mask.grid.lps(voxels[:: max(1, len(voxels) // _POINTS)])
 
 
-def _views(facts: VisitFacts) -> list[str]:
-    return [series.name for series in facts.visit.series if series.projection]
+def _skeletons(facts: VisitFacts) -> tuple[Placement | None, Placement | None, tuple[str, ...]]:
+    """Give the skeleton on a visit's slices, that on its views, and the names of these views."""
+    views = [series for series in facts.visit.series if series.projection]
+    on_views = placement_on(facts.visit, facts.placement, views[0]) if views else None
+    return facts.placement, on_views, tuple(series.name for series in views)
 
 
 def drawn_on(facts: VisitFacts, lesion: Lesion) -> tuple[Extent, Placement, Array] | None:
     """Find the Extent of a lesion that tells its place best, as ``drawn_place``, on a visit's slices and views."""
-    flat = next((series for series in facts.visit.series if series.projection), None)
-    on_views = None if flat is None else placement_on(facts.visit, facts.placement, flat)
-    return drawn_place(lesion, facts.placement, on_views, projections=_views(facts))
+    placement, on_views, views = _skeletons(facts)
+    return drawn_place(lesion, placement, on_views, projections=views)
 
 
 def _along(middle: Array, name: str, placement: Placement) -> tuple[Array | None, tuple[float, float] | None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float64]
 
-__all__ = ["Carrier", "carriers"]
+__all__ = ["Carrier", "carried_back", "carriers"]
 
 # Landmarks of trunk and head that the thin-plate carrier passes through, beside the vertebrae.
 _TRUNK = (
@@ -40,6 +40,11 @@ _REFERENCE_TURN_RAD = 0.3  # by which the reference body's wrist is turned alrea
 _TABLE_TRUST = 3.0  # concentration of the palm's turn
 _CURL_TRUST_PER_MM = 0.3  # expected bend of a fingertip, 15 mm, over the squared error of its landmarks, (7 mm)²
 _CARRYING = 0.15  # sine of the angle by which a stretched forearm leaves the upper arm sideways (assumed)
+
+
+_EXACT_MM = 1e-6
+_STEPS = 30
+_CROSS = np.vstack([np.zeros(3), np.eye(3)])  # a point, and a millimetre from it along each axis
 
 
 class Carrier(Protocol):
@@ -99,6 +104,36 @@ class Twist:
         straight = np.outer(offset @ along, along)
         turned = straight + cos * (offset - straight) + sin * np.cross(along, offset)
         return np.asarray(turned + self.limb.target)
+
+
+def carried_back(carrier: Carrier, point: Points, start: Points) -> tuple[Points, Points]:
+    """Give the point of the reference body that is carried to a point, and how small steps about it are carried.
+
+    Parameters
+    ----------
+    carrier : Carrier
+    point : ndarray, (x, y, z)
+        LPS mm.
+    start : ndarray, (x, y, z)
+        Reference mm: near the point that is looked for, where Newton's method begins.
+
+    Returns
+    -------
+    point : ndarray, shape (3,)
+        Reference mm.
+    matrix : ndarray, shape (3, 3)
+        LPS mm per reference mm there.
+    """
+    if isinstance(carrier, Affine):
+        return carrier.origin + np.linalg.solve(carrier.matrix, point - carrier.target), carrier.matrix
+    found = start
+    for _ in range(_STEPS):
+        at = carrier.carry(found + _CROSS)
+        gap, matrix = point - at[0], (at[1:] - at[0]).T
+        if np.abs(gap).max() < _EXACT_MM:
+            break
+        found = found + np.linalg.solve(matrix, gap)
+    return found, matrix
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,6 +62,9 @@ class LabelMap:
     """Rows (label, bone or group family, side); a label with several rows is one of these bones."""
 
 
+_HASHED = 7  # every seventh landmark takes part in the hash
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A Skeleton put on one visit."""
@@ -84,8 +87,8 @@ class Placement:
     frame of the slices. None: not placed there, or the visit has views alone, and this is on them."""
 
     def __hash__(self) -> int:
-        # Shapes are looked up by their placement hundreds of times for one picture: numbers alone are hashed fast.
-        return hash((self.age_y, self.stature_cm, tuple([mark.lps_mm for mark in self.landmarks])))
+        # Shapes are looked up by their placement hundreds of times for one picture: a few numbers are hashed fast.
+        return hash((self.age_y, self.stature_cm, *[mark.lps_mm for mark in self.landmarks[::_HASHED]]))
 
     def shape_key(self) -> Placement:
         """Give the placement without all that does not bear on the skeleton's shape: what shapes are cached by."""

@@ -124,6 +124,10 @@ class Filling:
     radius: NDArray[np.float64]
     """(m,) over the section's smaller half width."""
 
+    def on_sections(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what is known at the nodes of all tubes, (n, 3), at each section, (s, 3)."""
+        return _between(rows, self.low, self.share)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posed:
@@ -373,7 +377,7 @@ def pose(placement: Placement) -> Posed:
 def _pose(placement: Placement) -> Posed:
     tubes, carried = _carried(placement)
     static = filling()
-    centre, wide, across = (_between(rows, static.low, static.share) for rows in carried)
+    centre, wide, across = (static.on_sections(rows) for rows in carried)
     u, v = static.offset[:, :1], static.offset[:, 1:]
     centres = centre[static.section] + u * wide[static.section] + v * across[static.section]
     thin = np.minimum(np.linalg.norm(wide, axis=1), np.linalg.norm(across, axis=1))
