@@ -15,11 +15,13 @@ import pytest
 from lesionmap.errors import LesionmapError
 from lesionmap.phantom import body, jittered, make_sample, render
 from lesionmap.phantom.bone_scan import MATRIX, planar
-from lesionmap.phantom.case import VISITS, body_of, lesions_of, plan_of, spine_plan
+from lesionmap.phantom.case import spine_plan
+from lesionmap.phantom.first_case import FIRST
 from lesionmap.phantom.growth import stature_at
 from lesionmap.phantom.lesion import truth
 from lesionmap.skeleton import anatomy
 
+VISITS = FIRST.visits
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data" / "SAMPLE-CRMO-1"
 CHILDREN = [(2.0, "F", 3), (5.5, "M", 8), (8.0, "F", 12), (10.0, "M", 1), (14.0, "F", 2), (18.0, "M", 4)]
 
@@ -133,8 +135,8 @@ def test_jitter_is_five_millimetres() -> None:
 
 
 def test_lesions_lie_in_their_site_and_have_a_plausible_size() -> None:
-    child = body_of(VISITS[1])
-    for lesion in lesions_of(VISITS[1], child):
+    child = FIRST.body(VISITS[1])
+    for lesion in FIRST.lesions(VISITS[1], child):
         ml, centre = truth(lesion, child, 0.8)
         assert child.sites(centre)[0] == lesion.site
         assert 2.5 < ml < 12, lesion.name
@@ -143,7 +145,7 @@ def test_lesions_lie_in_their_site_and_have_a_plausible_size() -> None:
 
 
 def test_stations_overlap_by_thirty_millimetres_and_share_their_anatomy() -> None:
-    plan = plan_of(VISITS[1], body_of(VISITS[1]))
+    plan = FIRST.plan(VISITS[1], FIRST.body(VISITS[1]))
     rows = plan.rows()
     assert len(rows) == 4
     assert rows[0][0] == 0
@@ -152,8 +154,8 @@ def test_stations_overlap_by_thirty_millimetres_and_share_their_anatomy() -> Non
 
 
 def test_a_slice_shows_a_lesion_where_it_is() -> None:
-    child = body_of(VISITS[1])
-    lesions = lesions_of(VISITS[1], child)
+    child = FIRST.body(VISITS[1])
+    lesions = FIRST.lesions(VISITS[1], child)
     plan = spine_plan(child)
     (stack,) = render(child, plan, "STIR", lesions, seed=1)
     (centre,) = (truth(x, child, 1.0)[1] for x in lesions if x.name == "T8")
@@ -165,8 +167,8 @@ def test_a_slice_shows_a_lesion_where_it_is() -> None:
 
 @pytest.mark.long
 def test_the_posterior_view_has_the_left_on_the_left() -> None:
-    child = body_of(VISITS[1])
-    tibia = [x for x in lesions_of(VISITS[1], child) if x.name == "tibia_left"]
+    child = FIRST.body(VISITS[1])
+    tibia = [x for x in FIRST.lesions(VISITS[1], child) if x.name == "tibia_left"]
     with_it, without = (planar(child, these, seed=1, counts=2e6).astype(float) for these in (tibia, []))
     more = with_it - without
     assert with_it.shape == (2, *MATRIX)
@@ -179,7 +181,7 @@ def test_facts_and_files_of_the_committed_sample() -> None:
     assert [v["count"] for v in facts["visits"]] == [1, 7, 1]
     assert sum(f.stat().st_size for f in SAMPLE.parent.rglob("*") if f.is_file()) < 15e6
     for visit, planned in zip(facts["visits"], VISITS, strict=True):
-        child = body_of(planned)
+        child = FIRST.body(planned)
         for name, place in visit["landmarks"].items():
             np.testing.assert_allclose(place, child.landmarks()[name], atol=0.01)
         reading = list(csv.DictReader((SAMPLE / visit["folder"] / "reading.csv").open()))

@@ -32,19 +32,22 @@ OUTPUTS = (
 def demo(
     no_window: Annotated[bool, typer.Option("--no-window", help="Write the results only; open no window.")] = False,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("lesionmap-demo"),
+    course: Annotated[
+        bool, typer.Option("--course", help="The second sample patient: six visits, whose images are made first.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Show the sample patient.
+    """Show a sample patient.
 
-    Three visits are read, compared and written; then, where there is a display, the window opens.
+    Three visits (six with --course) are read, compared and written; then, where there is a display, the window opens.
     """
     from lesionmap.cli.sample import read_sample
     from lesionmap.cli.studies import window
     from lesionmap.evaluate import patient_results, with_key_images
     from lesionmap.store import Study
 
-    sample = sample_folder()
     study = prepare(output, overwrite=overwrite)
+    sample = made_course(output) if course else sample_folder()
     with busy("reading the sample patient"), Study.open(str(study), create=True) as opened:
         patient = read_sample(opened, sample)
         found = with_key_images(patient_results(opened, patient))
@@ -59,8 +62,16 @@ def demo(
     raise typer.Exit(window([str(study), patient]))
 
 
+def made_course(output: Path) -> Path:
+    """Make the images of the second sample patient, which are not stored, in a folder."""
+    from lesionmap.phantom import SECOND, make_sample
+
+    with busy("making the images of six visits; this takes a minute"):
+        return make_sample(output, SECOND, workers=os.cpu_count() or 1)
+
+
 def sample_folder() -> Path:
-    """Find the sample patient: inside the installed package, or beside it in a checkout."""
+    """Find the first sample patient: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "_sample", package.parent / "sample_data"):
         if any(folder.glob("*/landmarks.csv")) or any(folder.glob("*/*/landmarks.csv")):

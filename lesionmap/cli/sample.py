@@ -1,4 +1,4 @@
-"""The sample patient is read as a reader would: landmarks, clicks, answers, from the files beside the images."""
+"""A sample patient is read as a reader would: landmarks, clicks, answers, from the files beside the images."""
 
 from functools import cache
 from itertools import groupby
@@ -28,7 +28,7 @@ _REFERENCE_RADIUS_MM = 6.0
 
 
 def read_sample(study: "Study", folder: Path) -> str:
-    """Read all visits of the sample patient into an empty study, and give the pseudonym.
+    """Read all visits of a sample patient into an empty study, and give the pseudonym.
 
     Parameters
     ----------
@@ -45,7 +45,18 @@ def read_sample(study: "Study", folder: Path) -> str:
         (visit,) = take_in(study, scan([visit_folder], hashes=True, overlaps=True))
         patient = visit.patient
         _read_visit(study, visit, visit_folder)
+    _read_clinic(study, patient, folder)
     return patient
+
+
+def _read_clinic(study: "Study", patient: str, folder: Path) -> None:
+    from lesionmap.clinic import clinic_items
+    from lesionmap.read import read_observations, read_treatments
+
+    for path in folder.rglob("treatments.csv"):
+        study.save_clinic(patient, read_treatments(path), READER)
+    for path in folder.rglob("observations.csv"):
+        study.save_clinic(patient, read_observations(path, clinic_items()), READER)
 
 
 def _read_visit(study: "Study", visit: "Visit", folder: Path) -> None:

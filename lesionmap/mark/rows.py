@@ -64,8 +64,8 @@ def add_marks(
     made: dict[str, str] = {}
     for row in rows:
         if row.answer:
-            track = _answered(row, [other for other in earlier if _day(other.visit) < _day(visit.key)])
-            lesion_map = annotate.answer(lesion_map, track, row.answer, row.note)
+            for track in _answered(row, [other for other in earlier if _day(other.visit) < _day(visit.key)]):
+                lesion_map = annotate.answer(lesion_map, track, row.answer, row.note)
             continue
         extents, seen = _marks(row, visit, placement)
         for extent in extents:
@@ -138,32 +138,40 @@ def _day(visit_key: str) -> tuple[date, int]:
     return visit_key_parts(visit_key)
 
 
-def _answered(row: MarkRow, earlier: Sequence[LesionMap]) -> str:
-    """Find the track that an answer is for: the one named, if it was marked before, else the one at the site."""
+def _answered(row: MarkRow, earlier: Sequence[LesionMap]) -> tuple[str, ...]:
+    """Find the tracks that an answer is for: the one named, if it was marked before, else the site's lesion's."""
     if not row.track:
         if not row.site:
             raise LesionmapError(f"{row.id}: an answer needs the track that it is for, or the site of it; name one")
-        return _track_at(row.site, earlier)
+        return _tracks_at(row.site, earlier)
     if not any(row.track in lesion.tracks for lesion_map in earlier for lesion in lesion_map.lesions):
         raise LesionmapError(
             f"{row.id}: an answer is for a track that this reader marked in an earlier visit, {row.track!r} is none; "
             "copy it from the comparison, or name the site instead"
         )
-    return row.track
+    return (row.track,)
 
 
-def _track_at(site: str, earlier: Sequence[LesionMap]) -> str:
-    """Find the one track that was marked at a site in earlier visits."""
+def _tracks_at(site: str, earlier: Sequence[LesionMap]) -> tuple[str, ...]:
+    """Find the tracks of the one lesion that was marked at a site in earlier visits: several where it had merged."""
     skeleton.known(site)
     marked = [lesion for lesion_map in earlier for lesion in lesion_map.lesions]
     by_primary = {track for lesion in marked if lesion.sites[0] == site for track in lesion.tracks}
     tracks = by_primary or {track for lesion in marked if site in lesion.sites for track in lesion.tracks}
-    if len(tracks) == 1:
-        return tracks.pop()
+    last = [_last_lesions(track, earlier) for track in tracks]
+    if tracks and all(lesions == last[0] for lesions in last):
+        return tuple(sorted(tracks))
     found = f"{len(tracks)} tracks were" if tracks else "no track was"
     raise LesionmapError(
         f"an answer at {site} needs one track marked there in an earlier visit, {found}; name it in the column track"
     )
+
+
+def _last_lesions(track: str, earlier: Sequence[LesionMap]) -> tuple[str, list[str]]:
+    """Give the visit in which a track was last marked, and its lesions there."""
+    having = [x for x in earlier if any(track in lesion.tracks for lesion in x.lesions)]
+    last = max(having, key=lambda one: _day(one.visit))
+    return last.visit, [lesion.id for lesion in last.lesions if track in lesion.tracks]
 
 
 def accept_tracks(facts: VisitFacts, others: Sequence[VisitFacts]) -> LesionMap:

@@ -1,28 +1,21 @@
-"""Writing the sample patient: images, landmarks with jitter, the reader's clicks, and the facts."""
+"""Writing a sample patient: images, landmarks with jitter, the reader's clicks, and the facts."""
 
 from __future__ import annotations
 
 import csv
 import json
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from lesionmap.phantom.bone_scan import planar, up_mm
-from lesionmap.phantom.case import (
-    BORN,
-    SEED,
-    SEEN_ON_SCAN,
-    SEX,
-    STATES,
-    VISITS,
-    body_of,
-    lesions_of,
-    plan_of,
-    spine_plan,
-)
+from lesionmap.phantom.case import spine_plan
 from lesionmap.phantom.files import Header, write_bone_scan, write_stack
+from lesionmap.phantom.first_case import FIRST
 from lesionmap.phantom.lesion import truth
 from lesionmap.phantom.stations import Stack, acquire
 from lesionmap.phantom.tissue import SIGNAL, tissues
@@ -31,17 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lesionmap.phantom.body import Body
-    from lesionmap.phantom.case import VisitPlan
+    from lesionmap.phantom.case import Case, VisitPlan
     from lesionmap.phantom.lesion import LesionShape
     from lesionmap.phantom.shapes import Array
     from lesionmap.phantom.stations import Plan
     from lesionmap.phantom.tissue import Contrast, Tissues
 
-__all__ = ["JITTER_MM", "PATIENT", "jittered", "make_sample", "make_visit"]
+__all__ = ["JITTER_MM", "jittered", "make_sample", "make_visit"]
 
-PATIENT = "SAMPLE-CRMO-1"
 JITTER_MM = 5.0
 """Root mean square distance of a landmark handed on from the true one; 2.89 mm SD along each axis."""
+Found: TypeAlias = "dict[str, tuple[LesionShape, float, Array]]"
+"""Lesion's name → lesion, true volume in ml, true centroid in LPS mm."""
 _SERIES, _SCAN = "STIR coronal", "bone scan anterior late"
 
 
@@ -51,15 +45,15 @@ def jittered(marks: dict[str, tuple[float, float, float]], seed: int) -> dict[st
     return {name: np.array(xyz) + rng.normal(0, JITTER_MM / np.sqrt(3), 3) for name, xyz in marks.items()}
 
 
-def _header(visit: VisitPlan, child: Body) -> Header:
+def _header(case: Case, visit: VisitPlan, child: Body) -> Header:
     stature = child.size.stature_cm / 100
     return Header(
-        patient_id=PATIENT,
+        patient_id=case.patient,
         name="SAMPLE^PATIENT",
-        sex=SEX,
-        born=BORN,
+        sex=case.sex,
+        born=case.born,
         day=visit.day,
-        age_y=visit.age_y,
+        age_y=case.age_y(visit),
         stature_m=stature,
         weight_kg=16.5 * stature**2,
         study=visit.folder,
@@ -115,36 +109,33 @@ def _write_landmarks(path: Path, visit: VisitPlan, child: Body, plan: Plan) -> l
     return list(marks)
 
 
-def _write_reading(path: Path, visit: VisitPlan, child: Body, muscle: Array, centres: dict[str, Array]) -> None:
+def _write_reading(path: Path, case: Case, visit: VisitPlan, child: Body, muscle: Array, found: Found) -> None:
     rng = np.random.default_rng([9, visit.number])
     rows: list[list[str]] = []
-    lesions = lesions_of(visit, child)
-    for lesion in lesions:
-        click = _click(lesion, child, centres[lesion.name], rng)
-        rows.append([lesion.name, *_mm(click), "definite", _SERIES, lesion.site, "", ""])
-        if visit.bone_scan and lesion.name in SEEN_ON_SCAN:
+    for name, (lesion, _, centre) in found.items():
+        click = _click(lesion, child, centre, rng)
+        rows.append([name, *_mm(click), "definite", _SERIES, lesion.site, "", ""])
+        if visit.bone_scan and name in case.on_scan:
             x, _, z = click
-            rows.append(
-                [lesion.name, f"{x:.1f}", "", f"{z + up_mm(child):.1f}", "definite", _SCAN, lesion.site, "", ""]
-            )
-    if visit.number == 3:
-        gone = [x for x in lesions_of(VISITS[1], body_of(VISITS[1])) if x.name not in centres]
-        rows += [[x.name, "", "", "", "", "", x.site, "resolved", "gone after treatment"] for x in gone]
+            rows.append([name, f"{x:.1f}", "", f"{z + up_mm(child):.1f}", "definite", _SCAN, lesion.site, "", ""])
+    gone = {case.sites[track]: track for track in case.resolved(visit)}  # tracks that merged have one site
+    rows += [[track, "", "", "", "", "", site, "resolved", "gone after treatment"] for site, track in gone.items()]
     rows.append(["reference", *_mm(muscle), "", _SERIES, "", "", "muscle"])
     _write_csv(path, ("id", "x_lps_mm", "y_lps_mm", "z_lps_mm", "certainty", "series", "site", "answer", "note"), rows)
 
 
-def _facts(visit: VisitPlan, child: Body, found: dict[str, tuple[LesionShape, float, Array]]) -> dict[str, Any]:
+def _facts(case: Case, visit: VisitPlan, child: Body, found: Found) -> dict[str, Any]:
     return {
         "date": visit.day.isoformat(),
         "folder": visit.folder,
-        "age_y": round(visit.age_y, 3),
+        "age_y": round(case.age_y(visit), 3),
         "stature_cm": round(child.size.stature_cm, 1),
         "pose_seed": visit.pose,
         "count": len(found),
         "lesions": [
             {
                 "id": name,
+                **({"tracks": list(case.tracks[name])} if name in case.tracks else {}),
                 "site": lesion.site,
                 "bone": lesion.bone,
                 "side": lesion.site.rsplit(".", 1)[1],
@@ -153,7 +144,7 @@ def _facts(visit: VisitPlan, child: Body, found: dict[str, tuple[LesionShape, fl
             }
             for name, (lesion, ml, centre) in found.items()
         ],
-        "states": {name: states[visit.number - 1] for name, states in STATES.items() if states[visit.number - 1]},
+        "states": {name: states[visit.number - 1] for name, states in case.states.items() if states[visit.number - 1]},
         "landmarks": {n: [round(v, 2) for v in p] for n, p in child.landmarks().items()},
         "vertebrae": {n: [round(v, 2) for v in p] for n, p in child.vertebrae().items()},
         "physis_mm": physis_heights(child),
@@ -171,11 +162,11 @@ def physis_heights(child: Body) -> dict[str, list[float]]:
     return found
 
 
-def make_visit(visit: VisitPlan, folder: Path) -> dict[str, Any]:
+def make_visit(case: Case, visit: VisitPlan, folder: Path) -> dict[str, Any]:
     """Write one visit's folder; give its facts."""
-    child = body_of(visit)
-    lesions, plan = lesions_of(visit, child), plan_of(visit, child)
-    header, home = _header(visit, child), folder / visit.folder
+    child = case.body(visit)
+    lesions, plan = case.lesions(visit, child), case.plan(visit, child)
+    header, home = _header(case, visit, child), folder / visit.folder
     painted = tissues(child, plan.lattice(), lesions)
     number = 1
     contrasts: tuple[Contrast, ...] = ("STIR", "T1") if visit.t1 else ("STIR",)
@@ -183,37 +174,56 @@ def make_visit(visit: VisitPlan, folder: Path) -> dict[str, Any]:
         for stack in acquire(painted, plan, contrast, 100 * visit.number):
             write_stack(stack, contrast, header, number, home)
             number += 1
-    if visit.bone_scan:
+    if visit.spine:
         across = spine_plan(child)
         (one,) = acquire(tissues(child, across.lattice(), lesions), across, "STIR", 100 * visit.number + 50)
         write_stack(Stack(0, one.plane, one.pixels, one.grid), "STIR", header, number, home)
-        write_bone_scan(planar(child, lesions, seed=visit.number), header, number + 1, home / "bone_scan" / "001.dcm")
-    measured = {lesion.name: (lesion, *truth(lesion, child)) for lesion in lesions}
+        number += 1
+    if visit.bone_scan:
+        write_bone_scan(planar(child, lesions, seed=visit.number), header, number, home / "bone_scan" / "001.dcm")
+    found = {lesion.name: (lesion, *truth(lesion, child)) for lesion in lesions}
     named = _write_landmarks(home / "landmarks.csv", visit, child, plan)
-    muscle = _muscle(painted, child, visit.whole_body)
-    _write_reading(home / "reading.csv", visit, child, muscle, {n: c for n, (_, _, c) in measured.items()})
-    return {**_facts(visit, child, measured), "landmarks_given": named}
+    muscle = _muscle(painted, child, visit.seen == "whole body")
+    _write_reading(home / "reading.csv", case, visit, child, muscle, found)
+    return {**_facts(case, visit, child, found), "landmarks_given": named}
 
 
-def make_sample(folder: str | Path, visits: Sequence[int] = (1, 2, 3)) -> Path:
-    """Write the sample patient into ``folder`` (``sample_data``): images, landmarks, clicks and ``facts.json``.
+def make_sample(
+    folder: str | Path, case: Case = FIRST, visits: Sequence[int] | None = None, *, workers: int = 1
+) -> Path:
+    """Write a sample patient into ``folder``: images, landmarks, clicks, what the clinic knows, and ``facts.json``.
 
     Parameters
     ----------
     folder : path
-    visits : sequence of int
-        Which of the three visits.
+    case : Case
+    visits : sequence of int, optional
+        Which of the case's visits; all by default.
+    workers : int
+        Processes that make the visits side by side.
 
     Returns
     -------
     Path
         Of the patient's folder.
     """
-    home = Path(folder) / PATIENT
+    home = Path(folder) / case.patient
+    plans = [visit for visit in case.visits if visits is None or visit.number in visits]
     facts: dict[str, Any] = {
-        "patient": {"id": PATIENT, "sex": SEX, "birth_date": BORN.isoformat(), "seed": SEED},
+        "patient": {"id": case.patient, "sex": case.sex, "birth_date": case.born.isoformat(), "seed": case.seed},
         "landmark_jitter_mm_rms": JITTER_MM,
-        "visits": [make_visit(visit, home) for visit in VISITS if visit.number in visits],
+        "visits": _made(case, plans, home, workers),
     }
     (home / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if case.treatments:
+        _write_csv(home / "treatments.csv", ("drug", "start", "end"), case.treatments)
+    if case.observations:
+        _write_csv(home / "observations.csv", case.observations[0], case.observations[1:])
     return home
+
+
+def _made(case: Case, plans: Sequence[VisitPlan], home: Path, workers: int) -> list[dict[str, Any]]:
+    if workers == 1:
+        return [make_visit(case, visit, home) for visit in plans]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(make_visit, repeat(case), plans, repeat(home)))

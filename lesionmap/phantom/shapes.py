@@ -172,10 +172,12 @@ class Tube:
         best = np.full(len(points), np.inf)
         wide = np.broadcast_to(self.wide, self.nodes.shape)
         reach = float(max(self.half_mm.max(), *self.cap_mm)) + 12.0
+        columns = np.ascontiguousarray(points.T)
         for k in range(len(self.nodes) - 1):
             low = np.minimum(self.nodes[k], self.nodes[k + 1]) - reach
             high = np.maximum(self.nodes[k], self.nodes[k + 1]) + reach
-            near = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
+            inside = [(c >= a) & (c <= b) for c, a, b in zip(columns, low, high, strict=True)]
+            near = np.flatnonzero(inside[0] & inside[1] & inside[2])
             if len(near):
                 best[near] = np.minimum(best[near], self._piece(points[near], k, wide))
         if np.isinf(best).any():  # beyond every piece: any honest lower bound will do

@@ -81,25 +81,35 @@ def _cover(distance: Floats, blur_mm: float) -> Picture:
 
 def _texture(lattice: Lattice, grain_mm: float, seed: int) -> Picture:
     """Give smooth noise of mean 0 and SD about 1: the same at one place in every series of a visit."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
+    from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng([17, seed])
     step = grain_mm / 2.0
     coarse = rng.standard_normal([int(extent / step) for extent in (700, 500, 2200)])
     coarse = gaussian_filter(coarse, 1.2, mode="wrap")
     coarse /= coarse.std()
-    out = np.empty(lattice.shape, dtype=np.float32)
-    where = np.meshgrid(lattice.x / step, lattice.y / step, indexing="ij")
-    for k, z in enumerate(lattice.z):  # a slice at a time keeps the memory small
-        index = np.stack([*where, np.full(where[0].shape, z / step)])
-        out[:, :, k] = map_coordinates(coarse, index, order=1, mode="grid-wrap")
-    return out
+    return _interpolated(coarse, [axis / step for axis in (lattice.x, lattice.y, lattice.z)])
+
+
+def _interpolated(values: Floats, index: Sequence[Floats]) -> Picture:
+    """Give values at the places of a lattice by index, linearly between them; beyond the edge they begin anew.
+
+    The same as ``map_coordinates`` with ``grid-wrap``, axis by axis: a lattice has few places along each.
+    """
+    for places in index:
+        low = np.floor(places).astype(int)
+        share = (places - low)[:, None, None]
+        rows = np.ascontiguousarray(values)
+        before, behind = rows[low % len(rows)], rows[(low + 1) % len(rows)]
+        before *= 1 - share
+        behind *= share
+        before += behind
+        values = np.moveaxis(before, 0, -1)  # the next axis comes first; after three all are in their order again
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def skin_distance(body: Body, lattice: Lattice) -> Picture:
     """Give the distance to the skin: the smooth union of its solids on a coarse lattice, brought to the fine one."""
-    from scipy.ndimage import map_coordinates
-
     step, melt = 4.0, 7.0
     low = np.array([a[0] for a in (lattice.x, lattice.y, lattice.z)]) - 2 * step
     high = np.array([a[-1] for a in (lattice.x, lattice.y, lattice.z)]) + 2 * step
@@ -109,12 +119,8 @@ def skin_distance(body: Body, lattice: Lattice) -> Picture:
         found = coarse.distance(form, form.box, 30.0)
         if found is not None:
             near[found[0]] += np.exp(-np.clip(found[2], -60, 30) / melt)
-    whole = -melt * np.log(near)
-    out = np.empty(lattice.shape, dtype=np.float32)
-    where = np.meshgrid(*((a - b) / step for a, b in ((lattice.x, low[0]), (lattice.y, low[1]))), indexing="ij")
-    for k, z in enumerate(lattice.z):
-        out[:, :, k] = map_coordinates(whole, np.stack([*where, np.full(where[0].shape, (z - low[2]) / step)]), order=1)
-    return out
+    axes = zip((lattice.x, lattice.y, lattice.z), low, strict=True)
+    return _interpolated(-melt * np.log(near), [(axis - first) / step for axis, first in axes])
 
 
 class _Canvas:

@@ -68,7 +68,7 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
 def _timeline_words(results: Results) -> tuple[str, ...]:
     return (
         "A line joins readings of one lesion; dotted: a visit between them does not tell.",
-        "Hatched: not imaged before its first mark.",
+        "Hatched: not imaged before its first mark. Bars at leg lengths: one standard error.",
         results.rule.sentence,
     )
 

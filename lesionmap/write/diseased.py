@@ -25,7 +25,7 @@ def doubt_lines(results: Results) -> Iterator[str]:
     """Give a line for each thing to look at again."""
     for doubt in look_again(results.visits, results.courses):
         place = f"{known(doubt.site).name}: " if doubt.site else ""
-        yield f"{doubt.visit}: {place}{doubt.words}."
+        yield f"{doubt.visit}: {place}{doubt.words}{'' if doubt.words.endswith('?') else '.'}"
 
 
 def disease_section(results: Results) -> Section | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lesionmap.write.sections import Cell, Section, Table
 
 __all__ = ["report_page"]
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
 
 
 def report_page(results: Results, *, with_notes: bool = False) -> str:
@@ -97,7 +100,8 @@ def _right(number: bool) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    return f"<td{_right(cell.number)}>{_mark(cell.state) if cell.state else ''}{escape(cell.text)}</td>"
+    day = ' class="d"' if _DAY.fullmatch(cell.text) else ""
+    return f"<td{_right(cell.number) or day}>{_mark(cell.state) if cell.state else ''}{escape(cell.text)}</td>"
 
 
 def _mark(state: str) -> str:

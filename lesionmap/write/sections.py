@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -53,14 +54,18 @@ class Section:
 
 
 def side_by_side(results: Results) -> list[Sequence[VisitFacts]]:
-    """Break the visits into as many as have room side by side."""
-    return [results.visits[at : at + _SIDE_BY_SIDE] for at in range(0, len(results.visits), _SIDE_BY_SIDE)]
+    """Break the visits into rows of one length, as many as have room side by side."""
+    n = len(results.visits)
+    width = ceil(n / max(ceil(n / _SIDE_BY_SIDE), 1))
+    return [results.visits[at : at + width] for at in range(0, n, max(width, 1))]
 
 
 def dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
     """Give a title that tells the dates where a table is broken."""
-    whole = len(few) == len(results.visits)
-    return title if whole else f"{title}, {few[0].visit.key} to {few[-1].visit.key}"
+    first, last = few[0].visit.key, few[-1].visit.key
+    if len(few) == len(results.visits):
+        return title
+    return f"{title}, {first} to {last}" if len(few) > 1 else f"{title}, {first}"
 
 
 def capital(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The course as a picture: a lane for each lesion over the dates, treatments above, count and volume below."""
+"""The course as a picture: a lane for each lesion over the dates, treatments above, curves below."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.skeleton import known
+from lesionmap.skeleton import known, leg_lengths
 from lesionmap.visits import visit_key_parts
 from lesionmap.write.lettering import figure_settings, width_in, wrap
 from lesionmap.write.sections import capital
 from lesionmap.write.style import FAINT, INK, NOT_IMAGED, NOT_IMAGED_HATCH, PAPER, state_style
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matplotlib.figure import Figure
 
     from lesionmap.clinic import Treatment
@@ -101,7 +103,7 @@ def _lane_heights(results: Results) -> list[float]:
 def timeline_height_in(results: Results) -> float:
     """Give the height that the timeline takes at its own width, inches."""
     bars = len(results.treatments) * _BAR_IN + (0.1 if results.treatments else 0.0)
-    return _HEAD_IN + bars + sum(_lane_heights(results)) + 2 * (_GAP_IN + _PANEL_IN) + _FOOT_IN
+    return _HEAD_IN + bars + sum(_lane_heights(results)) + len(_curves(results)) * (_GAP_IN + _PANEL_IN) + _FOOT_IN
 
 
 def draw_timeline(figure: Figure, results: Results, corner: tuple[float, float], width_in_: float) -> None:
@@ -142,9 +144,9 @@ def draw_timeline(figure: Figure, results: Results, corner: tuple[float, float],
     y -= sum(heights)
     _lanes(axes(sum(heights), "lanes"), lanes(results), heights, -_NAME_IN / box[1])
     _dates(figure, results, (box, days), (y, corner[1] - _HEAD_IN))
-    for name, values in _series(results):
+    for curve in _curves(results):
         y -= _GAP_IN + _PANEL_IN
-        _curve(axes(_PANEL_IN, name), name, values)
+        _draw_curve(axes(_PANEL_IN, curve.name), curve)
 
 
 def _span(results: Results) -> tuple[date, date]:
@@ -228,28 +230,47 @@ def _dates(
             figure.text(x / wide, (ends_in[1] + 0.06 + 0.14 * level) / tall, facts.visit.key, **style)
 
 
-def _series(results: Results) -> list[tuple[str, list[tuple[date, float | None]]]]:
-    """Give count and volume at each visit; None where nobody read it, or nothing is measured."""
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """A figure over the visits."""
+
+    name: str
+    values: tuple[tuple[date, float, float], ...]
+    """Day, value, standard error; visits at which it is not known are left out."""
+    form: str
+
+
+def _curves(results: Results) -> list[_Curve]:
+    """Give count and volume, where the visit was read, and the difference of the legs, where landmarks tell it."""
     days = [facts.visit.date for facts in results.visits]
-    found = results.disease.visits
-    counts = [None if visit.lesions is None else float(visit.lesions) for visit in found]
-    volumes = [visit.volume_ml for visit in found]
-    return [
-        ("lesions counted", list(zip(days, counts, strict=True))),
-        ("volume together, ml", list(zip(days, volumes, strict=True))),
-    ]
+    found = list(zip(days, results.disease.visits, strict=True))
+    counts = tuple((day, float(x.lesions), 0.0) for day, x in found if x.lesions is not None)
+    volumes = tuple((day, x.volume_ml, 0.0) for day, x in found if x.volume_ml is not None)
+    legs = tuple(_legs_apart(results))
+    curves = [_Curve("Lesions counted", counts, ".0f"), _Curve("Volume together, ml", volumes, ".1f")]
+    return curves + [_Curve("Left leg longer by, mm", legs, "+.0f")] * bool(legs)
 
 
-def _curve(axes: Any, name: str, values: list[tuple[date, float | None]]) -> None:
-    told = [(day.toordinal(), value) for day, value in values if value is not None]
-    top = max((value for _, value in told), default=1.0) or 1.0
-    axes.set_ylim(0, top * 1.45)
+def _legs_apart(results: Results) -> Iterator[tuple[date, float, float]]:
+    for facts in results.visits:
+        for length in leg_lengths(facts.placement) if facts.placement is not None else ():
+            if length.name == "leg" and length.difference_mm is not None and length.difference_se_mm is not None:
+                yield facts.visit.date, length.difference_mm, length.difference_se_mm
+
+
+def _draw_curve(axes: Any, curve: _Curve) -> None:
+    ends = [value + sign * error for _, value, error in curve.values for sign in (-1, 1)]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = (high - low) or 1.0
+    axes.set_ylim(low - 0.15 * room * (low < 0), high + 0.45 * room)
     axes.axhline(0, color="#b9c3cb", linewidth=0.8)
-    _name(axes, top * 0.5, capital(name), colour=FAINT)
-    if told:
-        x, y = zip(*told, strict=True)
-        axes.plot(x, y, color=INK, linewidth=1.1, marker="o", markersize=3.6)
-    for day, value in told:
-        figures = f"{value:.0f}" if "count" in name else f"{value:.1f}"
+    _name(axes, (low + high) / 2, curve.name, colour=FAINT)
+    if curve.values:
+        days, values, errors = zip(*((day.toordinal(), *more) for day, *more in curve.values), strict=True)
+        axes.plot(days, values, color=INK, linewidth=1.1, marker="o", markersize=3.6)
+        if any(errors):
+            axes.errorbar(days, values, errors, fmt="none", ecolor=_ALIVE, elinewidth=1.0, zorder=1)
+    for day, value, error in curve.values:
         style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": _SMALL, "color": INK}
-        axes.annotate(figures, (day, value), xytext=(0, 5), annotation_clip=False, **style)
+        at, figures = (day.toordinal(), value + error), f"{round(value, 1):{curve.form}}"
+        axes.annotate(figures, at, xytext=(0, 5), annotation_clip=False, **style)
