@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-__all__ = ["ClinicItem", "Observation", "Treatment", "clinic_items", "item_named", "items_from_file"]
+__all__ = ["ClinicItem", "Observation", "Treatment", "clinic_items", "item_named", "items_from_file", "value_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +173,11 @@ def item_named(name: str, items: Mapping[str, ClinicItem]) -> ClinicItem:
     if at:
         known(place)
     return item
+
+
+def value_words(observation: Observation) -> str:
+    """Write the value of an observation: a number, or yes or no."""
+    item = clinic_items().get(observation.item.partition("@")[0])
+    if item is not None and item.kind == "yes_no":
+        return "yes" if observation.value else "no"
+    return f"{observation.value:g}"

@@ -149,6 +149,18 @@ def test_answer_needs_one_track() -> None:
         mark.add_marks(empty("2012-01-01"), visit("2012-01-01"), None, [row], [two])
 
 
+def test_an_answer_at_a_site_is_for_all_that_had_merged_there() -> None:
+    first = annotate.add_lesion(empty("2010-01-01"), sites=[SITE], track="2.25.1")
+    first = annotate.add_lesion(first, sites=[SITE], track="2.25.2")
+    merged = annotate.add_lesion(empty("2011-01-01"), sites=[SITE], track="2.25.1")
+    merged = annotate.change_lesion(merged, merged.lesions[0].id, tracks=("2.25.1", "2.25.2"))
+    row = MarkRow("row 1", None, SITE, answer="resolved")
+    new = mark.add_marks(empty("2012-01-01"), visit("2012-01-01"), None, [row], [merged, first])
+    assert {x.track for x in new.answers} == {"2.25.1", "2.25.2"}
+    with pytest.raises(LesionmapError, match="2 tracks were; name it in the column track"):
+        mark.add_marks(empty("2011-01-01"), visit("2011-01-01"), None, [row], [merged, first])
+
+
 def test_tracks_are_taken_only_when_asked() -> None:
     earlier = annotate.add_lesion(empty(), sites=[SITE], track="2.25.1")
     now = annotate.add_lesion(empty("2012-01-01"), sites=[SITE])

@@ -91,13 +91,11 @@ def _plain(treatments: "Sequence[Treatment]", observations: "Sequence[Observatio
 
 
 def _tell(treatments: "Sequence[Treatment]", observations: "Sequence[Observation]") -> None:
-    from lesionmap.clinic import clinic_items
+    from lesionmap.clinic import value_words
 
     if not treatments and not observations:
         say("no treatments and no observations yet; add them with --treatments and --observations")
     for one in treatments:
         say(f"{one.drug}: {one.start.isoformat()} to {one.end.isoformat() if one.end else '…'}")
     for seen in observations:
-        item = clinic_items().get(seen.item.partition("@")[0])
-        value = ("no", "yes")[int(seen.value)] if item and item.kind == "yes_no" else f"{seen.value:g}"
-        say(f"{seen.date.isoformat()} {seen.item}: {value}")
+        say(f"{seen.date.isoformat()} {seen.item}: {value_words(seen)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lesionmap.clinic import clinic_items
+from lesionmap.clinic import clinic_items, value_words
 from lesionmap.scores import definitions, score
 from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, dated, side_by_side
 
@@ -32,7 +32,7 @@ def clinical_sections(results: Results) -> Iterator[Section]:
         yield Section("Treatments", table=Table(("drug", "from", "to"), tuple(rows), (2.0, 1.0, 1.4)))
     if results.observations:
         rows = [
-            (Cell(one.date.isoformat()), Cell(capital(_words(one.item))), Cell(f"{one.value:g}", number=True))
+            (Cell(one.date.isoformat()), Cell(capital(_words(one.item))), Cell(value_words(one), number=True))
             for one in sorted(results.observations, key=lambda one: (one.date, one.item))
         ]
         yield Section("Observations", table=Table(("date", "item", "value"), tuple(rows), (1.0, 3.0, 1.0)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lesionmap import __version__
 from lesionmap.write.content import facts_line, heading, sections
 from lesionmap.write.figure import draw_map
-from lesionmap.write.lettering import figure_settings, put, wrap
+from lesionmap.write.lettering import figure_settings, put, width_in, wrap
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import MapDot
 from lesionmap.write.pdfimages import IMAGE_ROW_IN, draw_image_row, image_rows, timelines
@@ -35,6 +35,8 @@ _TEXT, _SMALL, _HEAD, _TITLE = 9.0, 8.0, 12.0, 17.0
 _LINE, _SMALL_LINE = 0.175, 0.155
 _RULE, _FAINT_RULE = "#b9c3cb", "#e3e8ec"
 _MARK_IN = 0.18
+_AIR = 0.1  # between columns, inches
+_LONGEST_WORD_IN, _LEAST_SCALE = 1.9, 0.7  # what is longer is cut, and letters shrink no further
 _LEAST_MAP_IN = 4.6
 _MOST_PANELS = 6
 """Visits on one page."""
@@ -178,45 +180,78 @@ def _set_images(paper: _Paper, results: Results) -> None:
 
 
 def _set_table(paper: _Paper, table: Table) -> None:
-    shares = table.widths or (1.0,) * len(table.header)
-    widths = [_ROOM * share / sum(shares) for share in shares]
-    numbers = [bool(table.rows) and all(row[at].number for row in table.rows) for at in range(len(table.header))]
-    head = [wrap(name, width - 0.08, _SMALL, "bold") for name, width in zip(table.header, widths, strict=True)]
-    _set_head(paper, head, widths, numbers)
+    columns = _columns(table)
+    head = [wrap(name, one.width - _AIR, one.size, "bold") for name, one in zip(table.header, columns, strict=True)]
+    _set_head(paper, head, columns)
     for row in table.rows:
         lines = [
-            wrap(cell.text, width - 0.08 - (_MARK_IN if cell.state else 0.0), _SMALL)
-            for cell, width in zip(row, widths, strict=True)
+            wrap(cell.text, one.width - _AIR - _MARK_IN * bool(cell.state), one.size)
+            for cell, one in zip(row, columns, strict=True)
         ]
         if paper.need(max(map(len, lines)) * _SMALL_LINE + 0.1):
-            _set_head(paper, head, widths, numbers)
-        _set_row(paper, row, lines, widths)
+            _set_head(paper, head, columns)
+        _set_row(paper, row, lines, columns)
     paper.y -= 0.08
 
 
-def _set_head(paper: _Paper, head: Sequence[list[str]], widths: Sequence[float], numbers: Sequence[bool]) -> None:
+class _Column(NamedTuple):
+    """One column of a table on paper."""
+
+    width: float
+    """Inches."""
+    size: float
+    """Of its letters, points."""
+    number: bool
+    """Its header is set to the right."""
+
+
+def _columns(table: Table) -> list[_Column]:
+    """Share the room among the columns: each gets what its longest word needs, and of the rest what it asks for.
+
+    Where the words together need more than there is, all letters shrink.
+    """
+    shares = table.widths or (1.0,) * len(table.header)
+    cells = [[row[at] for row in table.rows] for at in range(len(table.header))]
+    needs = [_need(name, below) for name, below in zip(table.header, cells, strict=True)]
+    scale = max(min(1.0, _ROOM / sum(needs)), _LEAST_SCALE)
+    needs = [need * scale for need in needs]
+    more = [max(_ROOM * share / sum(shares) - need, 0.0) for share, need in zip(shares, needs, strict=True)]
+    rest = max(_ROOM - sum(needs), 0.0) / (sum(more) or 1.0)
+    return [
+        _Column(need + rest * extra, _SMALL * scale, bool(below) and all(cell.number for cell in below))
+        for need, extra, below in zip(needs, more, cells, strict=True)
+    ]
+
+
+def _need(name: str, cells: Sequence[Cell]) -> float:
+    words = [width_in(word, _SMALL, "bold") for word in name.split()]
+    words += [width_in(word, _SMALL) + _MARK_IN * bool(cell.state) for cell in cells for word in cell.text.split()]
+    return min(max(words, default=0.0), _LONGEST_WORD_IN) + _AIR + 0.02
+
+
+def _set_head(paper: _Paper, head: Sequence[list[str]], columns: Sequence[_Column]) -> None:
     height = max(map(len, head)) * _SMALL_LINE
     left = _MARGIN
-    for lines, width, number in zip(head, widths, numbers, strict=True):
-        x = left + width - 0.1 if number else left
+    for lines, one in zip(head, columns, strict=True):
+        x = left + one.width - 0.1 if one.number else left
         for at, line in enumerate(lines):
-            style = {"color": FAINT, "weight": "bold", "ha": "right" if number else "left"}
-            put(paper.page, (x, paper.y - (at + 1) * _SMALL_LINE), line, _SMALL, **style)
-        left += width
+            style = {"color": FAINT, "weight": "bold", "ha": "right" if one.number else "left"}
+            put(paper.page, (x, paper.y - (at + 1) * _SMALL_LINE), line, one.size, **style)
+        left += one.width
     paper.y -= height + 0.06
     paper.stroke(paper.y, _RULE, 0.9)
 
 
-def _set_row(paper: _Paper, row: Sequence[Cell], lines: Sequence[list[str]], widths: Sequence[float]) -> None:
+def _set_row(paper: _Paper, row: Sequence[Cell], lines: Sequence[list[str]], columns: Sequence[_Column]) -> None:
     top, left = paper.y - 0.03, _MARGIN
-    for cell, texts, width in zip(row, lines, widths, strict=True):
-        x = left + (_MARK_IN if cell.state else 0.0) if not cell.number else left + width - 0.1
+    for cell, texts, one in zip(row, lines, columns, strict=True):
+        x = left + (_MARK_IN if cell.state else 0.0) if not cell.number else left + one.width - 0.1
         for at, text in enumerate(texts):
             style = {"color": INK, "ha": "right" if cell.number else "left"}
-            put(paper.page, (x, top - (at + 1) * _SMALL_LINE), text, _SMALL, **style)
+            put(paper.page, (x, top - (at + 1) * _SMALL_LINE), text, one.size, **style)
         if cell.state:
             _set_mark(paper, cell.state, (left + 0.06, top - _SMALL_LINE + 0.04))
-        left += width
+        left += one.width
     paper.y = top - max(map(len, lines)) * _SMALL_LINE - 0.06
     paper.stroke(paper.y, _FAINT_RULE, 0.6)
 
