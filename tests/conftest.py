@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from orthanc import large, no_credentials, orthanc, secure_orthanc, strict_orthanc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["large", "no_credentials", "orthanc", "secure_orthanc", "strict_orthanc"]
 
@@ -27,3 +32,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("lesionmap")
+
+PERSONAL = (
+    "SAMPLE^PATIENT",
+    "SAMPLE-CRMO",
+    "HIDDEN^PERSON",
+    "Secret^Name",
+    "SECRET-",
+    "Doe^Jane",
+    "Müller^",
+    "HOSPITAL-",
+)
+"""Names and hospital numbers of the patients of tests."""
+
+
+@pytest.fixture(autouse=True)
+def no_person_in_any_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Look through what was logged in each test, ours and the libraries': it must name nobody."""
+    yield
+    said = [record.getMessage() for when in ("setup", "call") for record in caplog.get_records(when)]
+    assert not [line for line in said if any(name in line for name in PERSONAL)]

@@ -10,6 +10,7 @@ import hashlib
 import io
 import lzma
 import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -99,6 +100,7 @@ def open_file(path: str) -> BinaryIO:
     """
     try:
         if ".zip" + _INSIDE not in path.lower():
+            _refuse_endless(path)
             return Path(path).open("rb")
         return _open_member(path)
     except (IsADirectoryError, PermissionError) as error:
@@ -107,6 +109,13 @@ def open_file(path: str) -> BinaryIO:
         raise
     except _BAD_ARCHIVE as error:
         raise LesionmapError(f"the image file {path} is not there or cannot be read; re-link the images") from error
+
+
+def _refuse_endless(path: str) -> None:
+    """Refuse a pipe or a device: opened, it would wait for a writer, or never end."""
+    kind = stat.S_IFMT(Path(path).stat().st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise LesionmapError(f"an image file was expected at {path}, it is a pipe or a device; leave it out")
 
 
 def _open_member(path: str) -> BinaryIO:
