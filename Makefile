@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 export PSYGNAL_HIDE_LOCALS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help set-up demo test lint test-core test-plugin test-long bench format sample skeleton-page shots wheel lock clean
+.PHONY: help set-up demo test lint test-core test-plugin test-long bench docs format sample skeleton-page shots wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ test-long: $(READY) ## the long runs
 bench: $(READY) ## speed against the named peers, as ratios
 	@.ci/system-packages screen
 	@$(SCREEN) $(BIN)/python -m pytest $(HEADLESS) -p no:xdist tests/benchmarks -q -s
+
+docs: $(READY) ## build the pages of docs/ into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f .ci/mkdocs.yml
+	@echo "open build/site/index.html"
 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check --fix .
