@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 export PSYGNAL_HIDE_LOCALS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help set-up demo test lint test-core test-plugin test-long bench docs format sample skeleton-page shots wheel lock clean
+.PHONY: help set-up demo test lint test-core test-plugin test-long mutants bench docs format sample skeleton-page shots wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ lint: $(READY) ## style, types and import rules
 	@$(BIN)/lint-imports --no-logo
 
 test-core: $(READY) ## tests without a screen
-	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin -m "not long" -n 2 --doctest-modules lesionmap tests \
+	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin --ignore=tests/benchmarks -m "not long" -n 2 --doctest-modules lesionmap tests \
 	  --junitxml=build/junit/core.xml
 
 test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side by side
@@ -67,6 +67,10 @@ test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side
 test-long: $(READY) ## the long runs
 	@.ci/system-packages screen
 	@$(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m long tests
+
+mutants: $(READY) ## faults planted one by one in measure, compare and locate: which does no test see? (hours)
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut export-cicd-stats
 
 bench: $(READY) ## speed against the named peers, as ratios
 	@.ci/system-packages screen
