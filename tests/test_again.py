@@ -10,8 +10,9 @@ from atlas_child import placed
 from lesionmap.annotate import change_lesion
 from lesionmap.annotate.places import site_middle
 from lesionmap.compare import Doubt, VisitFacts, compare, look_again
-from lesionmap.lesions import Extent
+from lesionmap.lesions import Extent, Mask
 from lesionmap.skeleton import place
+from lesionmap.space import Grid
 from visit_facts import TIBIA, replace_year, sized, visit
 
 
@@ -60,7 +61,7 @@ def test_a_track_that_changes_its_side_or_bone() -> None:
 def test_a_lesion_that_grew_too_much() -> None:
     small, large = sized(visit(2010, "a"), 0.5), sized(replace_year(visit(2011, "a"), 2011), 5.0)
     (leap,) = doubts(small, large)
-    assert leap.words == "0.5 ml at 2010-01-02, 5 ml here: the same lesion?"
+    assert leap == Doubt("0.5 ml at 2010-01-02, 5 ml here: the same lesion?", "2011-01-02", "L1", "a", TIBIA)
     assert doubts(small, sized(visit(2011, "a"), 3.9)) == ()
     assert doubts(large, sized(visit(2012, "a"), 0.5)) == ()  # to shrink is what treatment is for
 
@@ -70,7 +71,31 @@ def test_a_lesion_outside_its_bone() -> None:
     assert doubts(marked_at(visit(2010, "a"), at)) == ()
     (outside,) = doubts(marked_at(visit(2010, "a"), (at[0] + 60.0, at[1], at[2])))
     assert "mm beside its bone" in outside.words
-    assert outside.lesion == "L1"
+    assert (outside.visit, outside.lesion, outside.track, outside.site) == ("2010-01-02", "L1", "a", TIBIA)
+
+
+def test_only_what_lies_outside_with_every_point_is_told_and_what_is_no_bone_is_not() -> None:
+    middle = np.array(site_middle(TIBIA, placed(10)))
+    grid = Grid(
+        (90, 5, 7),
+        np.array([[2.0, 0, 0, middle[0] - 4], [0, 3, 0, middle[1] - 6], [0, 0, 4, middle[2] - 12], [0, 0, 0, 1]]),
+    )
+    long_one = Mask.of_voxels(
+        np.array([[i, 2, 3] for i in range(2, 80)]), grid
+    )  # its middle lies 78 mm off, one end in the bone
+    facts = marked_at(visit(2010, "a"), tuple(middle))
+    (lesion,) = facts.lesion_map.lesions
+    drawn = replace(lesion, extents=(Extent("STIR", long_one),))
+    assert doubts(replace(facts, lesion_map=replace(facts.lesion_map, lesions=(drawn,)))) == ()
+    off = replace(drawn, extents=(Extent("STIR", Mask.of_voxels(np.array([[60, 2, 3], [61, 2, 3]]), grid)),))
+    (told,) = doubts(replace(facts, lesion_map=replace(facts.lesion_map, lesions=(off,))))
+    assert told.lesion == lesion.id
+    soft = replace(off, certainty="not_bone")
+    other = replace(off, id="L2", tracks=("b",))
+    both = replace(facts, lesion_map=replace(facts.lesion_map, lesions=(soft, other)))
+    assert [(x.lesion, x.track) for x in doubts(both)] == [
+        ("L2", "b")
+    ]  # soft tissue lies beside bones; the next is looked at
 
 
 def test_legs_do_not_shrink() -> None:

@@ -104,3 +104,36 @@ def test_what_does_not_count_is_left_out() -> None:
     unsure = change_lesion(facts.lesion_map, facts.lesion_map.lesions[1].id, certainty="equivocal")
     found = disease(replace(facts, lesion_map=unsure)).visits[0]
     assert (found.lesions, found.symmetric, found.silent, found.not_asked) == (1, (), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("sites", "pattern"),
+    [
+        (("clavicle.middle.right",), "claviculo-spinal"),
+        (("vertebra_L2.body.midline",), "claviculo-spinal"),
+        (("rib_4.whole.left", "ilium.wing.right"), ""),
+        ((TIBIA, "femur.diaphysis.right"), "tibio-appendicular"),
+        (("femur.diaphysis.right", "femur.diaphysis.left"), ""),  # limbs, and no tibia
+        ((TIBIA, "rib_4.whole.left"), ""),
+        ((TIBIA, "femur.diaphysis.right", "vertebra_L2.body.midline"), "both"),
+        ((TIBIA, "femur.diaphysis.right", "clavicle.medial.left"), "both"),
+    ],
+)
+def test_the_patterns_one_by_one(sites: tuple[str, ...], pattern: str) -> None:
+    assert disease(at(visit(2010), *sites)).visits[0].pattern == pattern
+
+
+def test_what_a_visit_says_of_pain_regions_and_bones() -> None:
+    facts = at(visit(2010), TIBIA, "sternum.body.midline", painful=True)
+    facts = at(at(facts, "ilium.wing.left", painful=False), "calcaneus.apophysis.right")
+    found = disease(facts).visits[0]
+    assert found.visit == "2010-01-02"
+    assert (found.silent, found.painful, found.not_asked) == (1, 2, 1)
+    assert found.regions == ("foot", "leg", "pelvis", "thorax")
+    assert (found.sternum, found.clavicle, found.mandible, found.spine) == (True, False, False, False)
+
+
+def test_a_course_that_nobody_read_has_no_figures() -> None:
+    found = disease(visit(2010), visit(2011))
+    assert (found.new_per_year, found.resolved_share, found.years_to_resolve) == (None, None, ())
+    assert (found.flares, found.recurred, found.first_seen_later) == ((), 0, 0)
