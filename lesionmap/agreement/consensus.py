@@ -2,8 +2,8 @@
 
 The map of the reader ``consensus`` starts with every lesion of both. Agreed ones are decided; one that only one reader
 has is *equivocal*, so that it does not count before it is settled. Each note begins with where it comes from,
-``[anna L2 | bert L3]``: by that the list finds it again. A difference is settled by an ordinary edit of its lesion, by
-its removal, or, as it stands, by signing the map.
+``[anna L2 | bert L3]``: by that the list finds it again. A difference is settled by an ordinary edit of its lesion (of
+anything but note and tracks), by its removal, or, as it stands, by signing the map.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lesionmap.annotate.edit import append_lesions
 from lesionmap.annotate.places import drawn_place, site_middle
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Attributes, Certainty, Extent, Lesion, LesionMap
+from lesionmap.skeleton import known
 from lesionmap.visits import placement_on
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _compared(ones: Sequence[Lesion], others: Sequence[Lesion], states: States) 
     if not ones or not others:
         return {}
     said: dict[Differs, tuple[set[str], set[str]]] = {
-        "site": ({name for x in ones for name in x.sites}, {name for x in others for name in x.sites}),
+        "site": ({known(x.sites[0]).name for x in ones}, {known(x.sites[0]).name for x in others}),
         "certainty": ({x.certainty for x in ones}, {x.certainty for x in others}),
         "state": tuple(
             {state for x in lesions if (state := x.change or own.get(x.id, ""))}
@@ -245,8 +246,8 @@ def _head(lesion: Lesion) -> str:
 
 
 def _compact(lesion: Lesion) -> Lesion:
-    """Leave out what is no answer to a difference: number and tracks."""
-    return replace(lesion, id="", tracks=())
+    """Leave out what settles nothing: number, tracks and note."""
+    return replace(lesion, id="", tracks=(), note="")
 
 
 def _place(lesion: Lesion, facts: VisitFacts) -> Point | None:

@@ -10,6 +10,8 @@ Both looked at the same body, so millimetres count, the first line that fits:
    across it, a site in common.
 
 One outline that holds two of the other reader's is one with both: lesions that hang together so are one ``Shared``.
+Neighbours whose outlines run into each other are not: where both of a pair have another partner with whom they have
+more in common, and less than half of the smaller outline is shared (four fifths on two Series), the pair is dropped.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Extent, Lesion, Mask
 
-    By = Literal["overlap", "outline", "place", "site"]
+    By = Literal["overlap", "outline", "place", "site", ""]
 
 __all__ = ["check_one_visit", "masks_by_series", "match_readers", "shared_voxels"]
 
@@ -39,6 +41,7 @@ __all__ = ["check_one_visit", "masks_by_series", "match_readers", "shared_voxels
 _OVERLAP = 0.1  # of the smaller outline, on one Series
 _WITHIN = 0.5  # of the smaller outline within so many mm of the other, on two Series
 _NEAR_MM = 5.0  # half a slice and a reader's hand
+_HELD = {"overlap": 0.5, "outline": 0.8}  # of the smaller one: it is held by the other, whatever else it touches
 _MOST = 4.0  # price of a pair
 _ORDER: tuple[By, ...] = ("overlap", "outline", "place", "site")
 
@@ -49,6 +52,8 @@ class _Link(NamedTuple):
     one: int
     other: int
     by: By
+    share: float = 1.0
+    """Of the smaller drawing."""
 
 
 def match_readers(one: VisitFacts, other: VisitFacts) -> tuple[Shared, ...]:
@@ -73,10 +78,10 @@ def match_readers(one: VisitFacts, other: VisitFacts) -> tuple[Shared, ...]:
     ones, others = one.lesion_map.lesions, other.lesion_map.lesions
     views = {series.name for series in one.visit.series if series.projection}
     told = {(i, j): _told(a, b, views) for i, a in enumerate(ones) for j, b in enumerate(others)}
-    links = [_Link(i, j, by) for (i, j), by in told.items() if by in _ORDER]
+    links = _without_touches([_Link(i, j, by, share) for (i, j), (by, share) in told.items() if by])
     free = [i for i in range(len(ones)) if all(link.one != i for link in links)]
     rest = [j for j in range(len(others)) if all(link.other != j for link in links)]
-    links += _paired((one, other), (free, rest), {pair for pair, by in told.items() if by == "apart"})
+    links += _paired((one, other), (free, rest), {pair for pair, (by, _) in told.items() if by == ""})
     return tuple(_grouped(ones, others, links))
 
 
@@ -91,18 +96,31 @@ def check_one_visit(one: VisitFacts, other: VisitFacts) -> None:
         )
 
 
-def _told(a: Lesion, b: Lesion, views: set[str]) -> Literal["overlap", "outline", "apart", ""]:
-    """Say what the drawings tell: that two are one, that they are not (``apart``), or nothing."""
+def _told(a: Lesion, b: Lesion, views: set[str]) -> tuple[By | None, float]:
+    """Say what drawings tell of two lesions, and their share: that they are one, that they are not (""), or nothing."""
     here, there = masks_by_series(a), masks_by_series(b)
     both = [name for name in here if name in there]
     if both:
-        return "overlap" if any(_overlap(here[name], there[name]) >= _OVERLAP for name in both) else "apart"
+        share = max(_overlap(here[name], there[name]) for name in both)
+        return ("overlap" if share >= _OVERLAP else ""), share
     mine, yours = (_on_slices(x, views) for x in (a, b))
     if mine is None or yours is None or not (mine.mask or yours.mask):
-        return ""
-    if _share_within(mine, yours) >= _WITHIN:
-        return "outline"
-    return "apart" if mine.mask and yours.mask else ""
+        return None, 0.0
+    share = _share_within(mine, yours)
+    if share >= _WITHIN:
+        return "outline", share
+    return ("" if mine.mask and yours.mask else None), share
+
+
+def _without_touches(links: Sequence[_Link]) -> list[_Link]:
+    """Drop links of neighbours that touch, where either has a better partner."""
+    return [
+        link
+        for link in links
+        if link.share >= _HELD[link.by]
+        or all(x.share <= link.share for x in links if x.one == link.one)
+        or all(x.share <= link.share for x in links if x.other == link.other)
+    ]
 
 
 def masks_by_series(lesion: Lesion) -> dict[str, Mask]:

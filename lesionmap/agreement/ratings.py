@@ -40,7 +40,7 @@ def rate_sites(facts: Sequence[VisitFacts], counts: Sequence[Count]) -> tuple[Ra
         Site id to *yes* or *no* of each reader; sites that were imaged whole. A site that only a group holds (one of
         these, nobody knows which) has no rating, unless a lesion names it too.
     Counter
-        Why sites have none, to how many.
+        Why sites have none, to how many of them.
     """
     marked = [_marked(x, count) for x, count in zip(facts, counts, strict=True)]
     found: Ratings = {}
@@ -48,9 +48,9 @@ def rate_sites(facts: Sequence[VisitFacts], counts: Sequence[Count]) -> tuple[Ra
     for site in sites():
         how = imaged(facts[0].placement, site.id)
         if how != "imaged":
-            left[f"sites {_WORDS[how]}"] += 1
+            left[_WORDS[how]] += 1
         elif any(site.id in vague and site.id not in sure for sure, vague in marked):
-            left["sites in a group that a reader gave"] += 1
+            left["in a group that a reader gave"] += 1
         else:
             found[site.id] = tuple(site.id in sure for sure, _ in marked)
     return found, left

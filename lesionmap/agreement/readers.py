@@ -267,7 +267,7 @@ def _kappas(work: _Work, visits: Sequence[_Read], left: Counter[str]) -> list[Es
     in_regions: list[_Unit] = []
     for read in visits:
         rated, why = rate_sites(read.facts, read.counts)
-        left.update({f"{words}, {' and '.join(work.readers)}": n for words, n in why.items()})
+        left.update({f"sites of visits {words}, {' and '.join(work.readers)}": n for words, n in why.items()})
         for name, said in rated.items():
             place = site(name)
             at_sites.append(_Unit(read.patient, ("all", place.region, name), tuple(map(float, said))))

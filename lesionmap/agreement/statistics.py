@@ -152,8 +152,10 @@ def icc_2_1(values: ArrayLike) -> Interval:
     n, k = found.shape
     if n < 2 or k < 2:
         return Interval(_NAN)
-    between, judges, error = (float(x) for x in _mean_squares(icc_sums(found).sum(axis=0)))
-    value = float(_icc(icc_sums(found).sum(axis=0)))
+    sums = icc_sums(found - found.mean()).sum(axis=0)
+    between, judges, error = (float(x) for x in _mean_squares(sums))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(_icc(sums))
     if np.isnan(value):
         return Interval(_NAN)
     if error <= _TINY * between:
@@ -259,7 +261,7 @@ def _agreeing(sums: Array) -> tuple[Array, Array]:
 
 
 def _free(sums: Array) -> Array:
-    return 2 * _agreeing(sums)[0] - 1
+    return np.asarray(2 * _agreeing(sums)[0] - 1)
 
 
 def _fleiss_of(sums: Array) -> Array:
@@ -274,7 +276,7 @@ def _mean(sums: Array) -> Array:
 
 def _sd(sums: Array) -> Array:
     n, total, squares = np.moveaxis(sums, -1, 0)
-    return np.sqrt(np.maximum(squares - total**2 / n, 0.0) / (n - 1))
+    return np.asarray(np.sqrt(np.maximum(squares - total**2 / n, 0.0) / (n - 1)))
 
 
 def _harmonic(sums: Array) -> Array:

@@ -1,4 +1,4 @@
-"""``agree``, ``blind``, ``consensus``: several readers of one study."""
+"""``sign``, ``agree``, ``blind``, ``consensus``: several readers of one study."""
 
 from dataclasses import asdict
 from math import isfinite
@@ -24,9 +24,29 @@ from lesionmap.errors import LesionmapError
 if TYPE_CHECKING:
     from lesionmap.agreement import Agreement, Difference, Estimate
 
-__all__ = ["agree", "blind", "consensus"]
+__all__ = ["agree", "blind", "consensus", "sign"]
 
 Readers = Annotated[str, typer.Option("--readers", metavar="A,B", help="Names, parted by commas.", show_default=False)]
+
+
+def sign(
+    study: StudyPath,
+    patient: PatientId,
+    visit: VisitKey,
+    reader: Annotated[str, typer.Option("--reader", help="Whose map it is.", show_default=False)],
+    unlock: Annotated[bool, typer.Option("--unlock", help="Instead: let a signed map be changed again.")] = False,
+) -> None:
+    """Sign a reader's map of a visit.
+
+    It is read-only then, and counts as read without a lesion too.
+    """
+    from lesionmap import annotate
+    from lesionmap.store import Study
+
+    with Study.open(study) as opened:
+        old = opened.lesion_map(patient, visit, reader)
+        opened.save(old, annotate.unlock(old) if unlock else annotate.sign(old))
+    say(f"{patient} {old.visit} of {reader}: {'unlocked' if unlock else 'signed'}, {len(old.lesions)} lesions")
 
 
 def agree(
@@ -72,10 +92,10 @@ def agree(
 
 
 def _tell(found: "Agreement") -> None:
-    from lesionmap.write.agreed import agreement_notes, headline, statistic_name
+    from lesionmap.write.agreed import agreement_notes, headline, statistic_name, visits_of
 
     visits = {(pair.patient, pair.visit) for pair in found.pairs}
-    say(f"{len(visits)} visits of {len({who for who, _ in visits})} patients")
+    say(visits_of(len(visits), len({who for who, _ in visits})))
     for one in headline(found):
         say(f"{', '.join(one.readers)}: {statistic_name(one)}: {_figures(one)}")
     for line in agreement_notes(found):

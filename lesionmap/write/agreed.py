@@ -30,6 +30,7 @@ __all__ = [
     "agreement_rows",
     "headline",
     "statistic_name",
+    "visits_of",
     "write_agreement",
 ]
 
@@ -137,6 +138,11 @@ def headline(agreement: Agreement) -> list[Estimate]:
 def statistic_name(x: Estimate) -> str:
     """Name a statistic and what it is of, in words."""
     return f"{_NAMES[x.statistic]}, {_OF.get(x.of, x.of).format(x.unit)}"
+
+
+def visits_of(n_visits: int, n_patients: int) -> str:
+    """Say how many visits and patients were compared."""
+    return f"{n_visits} visit{'s' * (n_visits != 1)} of {n_patients} patient{'s' * (n_patients != 1)}"
 
 
 def agreement_json(agreement: Agreement) -> dict[str, Any]:
@@ -254,8 +260,7 @@ def _page(agreement: Agreement) -> str:
         (Section("Lesions that only one has, or that they part otherwise", table=_unlike(agreement)), ""),
         (Section("Method", tuple(agreement_notes(agreement))), ""),
     ]
-    words = f"{n_visits} visits of {n_patients} patients"
-    return plain_page(f"Agreement of {' and '.join(agreement.readers)}", words, parts)
+    return plain_page(f"Agreement of {' and '.join(agreement.readers)}", visits_of(n_visits, n_patients), parts)
 
 
 def _table(estimates: Sequence[Estimate]) -> Table:
