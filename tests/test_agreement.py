@@ -41,8 +41,10 @@ def box(low: Sequence[int], size: Sequence[int]) -> Mask:
 def read(reader: str, *lesions: tuple[Any, ...], visit: Visit = VISIT, signed: bool = True) -> VisitFacts:
     """Give a visit with lesions (site, mask or point or None, series, certainty)."""
     found = LesionMap(visit.patient, visit.key, reader)
-    for site, drawn, *rest in lesions:
-        series, certainty = [*rest, *["STIR", "definite"][len(rest) :]]
+    for lesion in lesions:
+        site, drawn = lesion[:2]
+        series = lesion[2] if len(lesion) > 2 else "STIR"
+        certainty: Certainty = lesion[3] if len(lesion) > 3 else "definite"
         mask, point = (drawn, None) if isinstance(drawn, Mask) else (None, drawn)
         extents = (Extent(series, mask, point),) if drawn is not None else ()
         found = add_lesion(found, sites=[site], extents=extents, certainty=certainty)
@@ -123,11 +125,11 @@ def test_maps_of_two_visits_or_of_one_reader_are_refused() -> None:
 def test_simulated_second_readings_are_matched(draws: str, right: float, wrong: float) -> None:
     """Truth is known: who reads again draws anew, misses some, joins some; a marker may stand for one of two only."""
     found, truth = set[tuple[int, str, str]](), set[tuple[int, str, str]]()
-    for n, visit in enumerate(two_readers(4, Habits())):
+    for n, visit in enumerate(two_readers(3, Habits())):
         reading = read_again(visit["anna"], Habits(draws=draws), n)
         found |= {(n, a, b) for x in match_readers(reading.one, reading.other) for a in x.ones for b in x.others}
         truth |= {(n, *pair) for pair in reading.truth}
-    assert len(truth) > 25
+    assert len(truth) > 20
     assert len(found & truth) / len(truth) >= right
     assert len(found - truth) / len(found) <= wrong
 
@@ -172,7 +174,7 @@ def test_both_parts_of_a_merged_lesion_are_found() -> None:
     assert by_name(found, "icc_2_1", "visit", "n_lesions").note.startswith("not defined")
     # 2 × 128 voxels of 24 mm³ in common, 128 + 176 drawn.
     assert by_name(found, "dice", "lesion", "all").value == pytest.approx(2 * 128 / (128 + 176))
-    assert found.pairs[0].shared_ml == ((pytest.approx(128 * 24 / 1000), pytest.approx(176 * 24 / 1000)),)
+    assert found.pairs[0].shared_ml[0] == pytest.approx((128 * 24 / 1000, 176 * 24 / 1000))
 
 
 def test_a_visit_with_nothing_is_read_once_it_is_signed() -> None:
@@ -188,7 +190,8 @@ def test_volume_of_a_visit_is_unknown_where_one_lesion_has_none() -> None:
     one = read("anna", (TIBIA, box((5, 5, 5), (4, 4, 4))), (FEMUR, None))
     other = read("bert", (TIBIA, box((5, 5, 5), (4, 4, 4))))
     found = compare_readers([{"anna": one, "bert": other}], ("anna", "bert"), resamples=100)
-    assert found.pairs[0].volume_ml == (None, pytest.approx(64 * 24 / 1000))
+    assert found.pairs[0].volume_ml[0] is None
+    assert found.pairs[0].volume_ml[1] == pytest.approx(64 * 24 / 1000)
     assert by_name(found, "bias", "visit", "volume_ml").n == 0
     assert by_name(found, "bias", "visit", "volume_ml").note == "there is no unit"
 
@@ -205,7 +208,7 @@ def test_readers_must_be_two_and_share_a_visit() -> None:
 
 @pytest.fixture(scope="module")
 def study() -> list[Mapping[str, VisitFacts]]:
-    return two_readers(4, Habits())
+    return two_readers(3, Habits())
 
 
 def with_coverage(facts: VisitFacts, share: Mapping[str, float]) -> VisitFacts:
@@ -280,7 +283,7 @@ def test_a_reader_agrees_with_a_copy(study: list[Mapping[str, VisitFacts]]) -> N
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=st.integers(0, 10_000), visit=st.integers(0, 7))
+@given(seed=st.integers(0, 10_000), visit=st.integers(0, 5))
 def test_order_of_the_lesions_does_not_matter(study: list[Mapping[str, VisitFacts]], seed: int, visit: int) -> None:
     facts = study[visit]
     mixed = {}
@@ -319,7 +322,7 @@ def test_intervals_hold_the_value_and_say_how_few_patients(agreed: Agreement) ->
     for name in ("recall", "precision", "f1"):
         x = by_name(agreed, name, "lesion", "all")
         assert x.low <= x.value <= x.high
-        assert x.note == "4 patients: the interval is too narrow"
+        assert x.note == "3 patients: the interval is too narrow"
     assert (agreed.resamples, agreed.seed) == (300, 1)
 
 

@@ -164,7 +164,7 @@ def _clinic_words(what: str, before: Value, after: Value) -> str:
         return f"{name_of(what)} by {_ids(after.readers)}"
     if isinstance(after, Treatment):
         return f"{name_of(what)} {f'to {after.end.isoformat()}' if after.end else 'on'}"
-    return f"removed {name_of(what)}"
+    return f"{'ended' if what == 'blinding' else 'removed'} {name_of(what)}"
 
 
 def _lesion_words(name: str, before: Value, after: Value) -> str:
