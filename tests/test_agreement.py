@@ -125,11 +125,11 @@ def test_maps_of_two_visits_or_of_one_reader_are_refused() -> None:
 def test_simulated_second_readings_are_matched(draws: str, right: float, wrong: float) -> None:
     """Truth is known: who reads again draws anew, misses some, joins some; a marker may stand for one of two only."""
     found, truth = set[tuple[int, str, str]](), set[tuple[int, str, str]]()
-    for n, visit in enumerate(two_readers(3, Habits())):
+    for n, visit in enumerate(two_readers(2, Habits())):
         reading = read_again(visit["anna"], Habits(draws=draws), n)
         found |= {(n, a, b) for x in match_readers(reading.one, reading.other) for a in x.ones for b in x.others}
         truth |= {(n, *pair) for pair in reading.truth}
-    assert len(truth) > 20
+    assert len(truth) > 12
     assert len(found & truth) / len(truth) >= right
     assert len(found - truth) / len(found) <= wrong
 
@@ -208,7 +208,7 @@ def test_readers_must_be_two_and_share_a_visit() -> None:
 
 @pytest.fixture(scope="module")
 def study() -> list[Mapping[str, VisitFacts]]:
-    return two_readers(3, Habits())
+    return two_readers(2, Habits())
 
 
 def with_coverage(facts: VisitFacts, share: Mapping[str, float]) -> VisitFacts:
@@ -283,7 +283,7 @@ def test_a_reader_agrees_with_a_copy(study: list[Mapping[str, VisitFacts]]) -> N
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=st.integers(0, 10_000), visit=st.integers(0, 5))
+@given(seed=st.integers(0, 10_000), visit=st.integers(0, 3))
 def test_order_of_the_lesions_does_not_matter(study: list[Mapping[str, VisitFacts]], seed: int, visit: int) -> None:
     facts = study[visit]
     mixed = {}
@@ -322,7 +322,7 @@ def test_intervals_hold_the_value_and_say_how_few_patients(agreed: Agreement) ->
     for name in ("recall", "precision", "f1"):
         x = by_name(agreed, name, "lesion", "all")
         assert x.low <= x.value <= x.high
-        assert x.note == "3 patients: the interval is too narrow"
+        assert x.note == "2 patients: the interval is too narrow"
     assert (agreed.resamples, agreed.seed) == (300, 1)
 
 
