@@ -322,7 +322,7 @@ def test_intervals_hold_the_value_and_say_how_few_patients(agreed: Agreement) ->
     for name in ("recall", "precision", "f1"):
         x = by_name(agreed, name, "lesion", "all")
         assert x.low <= x.value <= x.high
-        assert x.note == "2 patients: the interval is too narrow"
+        assert x.note == "few patients: the interval is too narrow"
     assert (agreed.resamples, agreed.seed) == (300, 1)
 
 

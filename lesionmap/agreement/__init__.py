@@ -5,7 +5,7 @@ Numbers only: visits as several readers marked them go in, frozen facts come out
 
 from lesionmap.agreement.blinding import hidden_from
 from lesionmap.agreement.consensus import CONSENSUS, Difference, differences, start_consensus
-from lesionmap.agreement.facts import Agreement, Estimate, Shared, VisitPair
+from lesionmap.agreement.facts import TOO_FEW, Agreement, Estimate, Shared, VisitPair
 from lesionmap.agreement.matching import match_readers
 from lesionmap.agreement.readers import compare_readers
 from lesionmap.agreement.statistics import (
@@ -18,6 +18,7 @@ from lesionmap.agreement.statistics import (
 
 __all__ = [
     "CONSENSUS",
+    "TOO_FEW",
     "Agreement",
     "Difference",
     "Estimate",

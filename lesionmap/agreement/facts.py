@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from lesionmap.measure import CountRule
 
-__all__ = ["Agreement", "Estimate", "Kind", "Shared", "Statistic", "Unit", "VisitPair"]
+__all__ = ["TOO_FEW", "Agreement", "Estimate", "Kind", "Shared", "Statistic", "Unit", "VisitPair"]
+
+TOO_FEW = "few patients: the interval is too narrow"
+"""Note of an estimate whose interval is drawn from fewer than ten patients."""
 
 Kind = Literal["same", "merged", "split", "several", "only_first", "only_second"]
 Unit = Literal["lesion", "site", "region", "visit"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lesionmap.agreement.facts import Agreement, Estimate, Shared, VisitPair
+from lesionmap.agreement.facts import TOO_FEW, Agreement, Estimate, Shared, VisitPair
 from lesionmap.agreement.matching import masks_by_series, match_readers, shared_voxels
 from lesionmap.agreement.ratings import rate_regions, rate_sites
 from lesionmap.agreement.statistics import (
@@ -239,7 +239,7 @@ def _note(statistic: str, value: float, n: int, patients: int) -> str:
         return "there is no unit" if n == 0 else f"not defined: {_WHY_NOT.get(statistic, 'it needs two units')}"
     if patients < 2:
         return "one patient: no interval by patients"
-    return f"{patients} patients: the interval is too narrow" if patients < _FEW else ""
+    return TOO_FEW if patients < _FEW else ""
 
 
 def _detection(work: _Work, pairs: Sequence[VisitPair]) -> list[Estimate]:

@@ -103,13 +103,16 @@ def _tell(found: "Agreement") -> None:
 
 
 def _figures(one: "Estimate") -> str:
+    from lesionmap.write.agreed import own_note
+
     if not isfinite(one.value):
         return f"- ({one.note})"
+    note = own_note(one)
     low, high, how = one.low, one.high, "by patients"
     if not isfinite(low):
         low, high, how = one.low_formula, one.high_formula, "by formula"
     between = f" ({low:.2f} to {high:.2f} {how})" if isfinite(low) else ""
-    return f"{one.value:.2f}{between}, n = {one.n}" + (f"; {one.note}" if one.note else "")
+    return f"{one.value:.2f}{between}, n = {one.n}" + (f"; {note}" if note else "")
 
 
 def blind(

@@ -51,9 +51,9 @@ def results_for(
     from lesionmap.store import Study
 
     with Study.open(study) as opened, busy("measuring"):
-        limit = Threshold(change / 100)
+        limit, how = Threshold(change / 100), rule_named(rule)
         name = the_reader(opened, patient, reader, asker=asker)
-        found = patient_results(opened, patient, reader=name, rule=rule_named(rule), threshold=limit)
+        found = patient_results(opened, patient, reader=name, rule=how, threshold=limit)
         return with_key_images(found) if pictures else found
 
 

@@ -7,6 +7,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from lesionmap.agreement import TOO_FEW
 from lesionmap.skeleton import known, regions
 from lesionmap.write.agreeplot import agreement_svg, draw_agreement
 from lesionmap.write.figure import rendered
@@ -29,6 +30,7 @@ __all__ = [
     "agreement_notes",
     "agreement_rows",
     "headline",
+    "own_note",
     "statistic_name",
     "visits_of",
     "write_agreement",
@@ -123,9 +125,11 @@ def _number(value: float | None) -> float | None:
 def agreement_notes(agreement: Agreement) -> list[str]:
     """Give what must be told beside the figures: rule, intervals, and what takes no part."""
     drawn = f"{agreement.resamples} draws of patients with replacement (seed {agreement.seed})"
+    few = any(x.note == TOO_FEW for x in agreement.estimates)
     return [
         agreement.rule.sentence,
         f"Intervals: 95 %, percentiles of {drawn}; by formula where one is published.",
+        *(["Fewer than ten patients: intervals by patients are too narrow."] if few else []),
         *(f"Left out: {n} {words}." for words, n in agreement.left_out.items()),
     ]
 
@@ -138,6 +142,11 @@ def headline(agreement: Agreement) -> list[Estimate]:
 def statistic_name(x: Estimate) -> str:
     """Name a statistic and what it is of, in words."""
     return f"{_NAMES[x.statistic]}, {_OF.get(x.of, x.of).format(x.unit)}"
+
+
+def own_note(x: Estimate) -> str:
+    """Give the note of an estimate, unless it is one that holds for all and stands among ``agreement_notes``."""
+    return "" if x.note == TOO_FEW else x.note
 
 
 def visits_of(n_visits: int, n_patients: int) -> str:
@@ -254,13 +263,14 @@ def _page(agreement: Agreement) -> str:
     n_patients = len({pair.patient for pair in agreement.pairs})
     areas = regions()
     parts = [
-        (Section("How well they agree", table=_table(headline(agreement))), ""),
+        (Section("How well they agree", tuple(agreement_notes(agreement)), table=_table(headline(agreement))), ""),
         (Section("Differences, and kappa of the regions"), agreement_svg(agreement)),
         (Section("Regions", table=_table([x for x in agreement.estimates if x.of in areas])), ""),
         (Section("Lesions that only one has, or that they part otherwise", table=_unlike(agreement)), ""),
-        (Section("Method", tuple(agreement_notes(agreement))), ""),
     ]
-    return plain_page(f"Agreement of {' and '.join(agreement.readers)}", visits_of(n_visits, n_patients), parts)
+    *first, last = agreement.readers
+    title = f"Agreement of {', '.join(first)} and {last}"
+    return plain_page(title, visits_of(n_visits, n_patients), parts)
 
 
 def _table(estimates: Sequence[Estimate]) -> Table:
@@ -277,7 +287,7 @@ def _cells(x: Estimate) -> tuple[Cell, ...]:
         Cell(_figure(x.value), number=True),
         Cell(_range(x.low, x.high), number=True),
         Cell(_range(x.low_formula, x.high_formula), number=True),
-        Cell(x.note),
+        Cell(own_note(x)),
     )
 
 
@@ -286,7 +296,7 @@ def _figure(value: float) -> str:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{low:.2f} to {high:.2f}" if isfinite(low) and isfinite(high) else ""
+    return f"{low:.2f} to {high:.2f}".replace(" ", "\u00a0") if isfinite(low) and isfinite(high) else ""
 
 
 def _unlike(agreement: Agreement) -> Table:

@@ -102,7 +102,7 @@ def _draw_pair(figure: Figure, agreement: Agreement, pair: tuple[str, str], top:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 14 else f"{name[:13]}…"
+    return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def _axes(figure: Figure, box: tuple[float, float, float, float]) -> Any:
@@ -132,7 +132,7 @@ def _differences(axes: Any, values: Sequence[tuple[float, float]], lines: Sequen
     sizes = [_DOT_PT2 * n for n in places.values()]
     axes.axhline(0, color=FAINT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     ends = [*y, 0.0]
-    for line in lines:
+    for line in reversed(lines):  # the bias over the limits
         if isfinite(line.value):
             ends += [line.value, *(end for end in _ends(line) if isfinite(end))]
             _level(axes, line)
