@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 export PSYGNAL_HIDE_LOCALS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help set-up demo test lint test-core test-plugin test-long mutants bench docs format sample skeleton-page shots wheel lock clean
+.PHONY: help set-up demo test lint test-core test-plugin test-long mutants bench docs format sample skeleton-page agreement-page shots wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ sample: $(READY) ## make sample_data/ anew from the phantom
 
 skeleton-page: $(READY) ## draw the pictures of docs/skeleton.md anew
 	@$(BIN)/python tests/skeleton_page.py
+
+agreement-page: $(READY) ## draw the picture of docs/agreement.md anew
+	@$(BIN)/python tests/agreement_page.py
 
 shots: $(READY) ## take the pictures of the docs anew, on a virtual screen
 	@.ci/system-packages screen

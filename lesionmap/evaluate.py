@@ -13,6 +13,7 @@ from lesionmap import skeleton
 from lesionmap.compare import VisitFacts
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import measure_map
+from lesionmap.readers import check_may_see
 from lesionmap.space import Grid
 from lesionmap.visits import only_planar, planar_views
 
@@ -52,17 +53,25 @@ class SeveralReadersError(LesionmapError):
     usage = True
 
 
-def the_reader(study: Study, patient: str, reader: str | None = None, visit: str | None = None) -> str:
-    """Give the reader whose marks are meant: the one named, else the only one.
+def the_reader(
+    study: Study, patient: str, reader: str | None = None, visit: str | None = None, asker: str | None = None
+) -> str:
+    """Give the reader whose marks are meant: the one named, else the one who asks, else the only one.
 
     Raises
     ------
     SeveralReadersError
         If there are several and none is named.
     LesionmapError
-        If there is none, or not the one named.
+        If there is none, or not the one named, or the map is hidden from the one who asks.
     """
     have = study.readers(patient, visit)
+    found = _whose(have, patient, asker if reader is None and asker in have else reader)
+    check_may_see(study, patient, visit, found, asker)
+    return found
+
+
+def _whose(have: Sequence[str], patient: str, reader: str | None) -> str:
     if reader is None and len(have) > 1:
         raise SeveralReadersError(f"{patient} was read by {', '.join(have)}; say which with --reader")
     if reader is not None and reader not in have:
@@ -233,7 +242,7 @@ def patient_results(
     threshold: Threshold | None = None,
     volumes: Mapping[str, Mapping[str, Volume]] | None = None,
 ) -> Results:
-    """Measure, count and compare all visits of a patient as one reader sees them.
+    """Measure, count and compare all visits of a patient as one reader sees them; who may see it, ``the_reader`` says.
 
     Parameters
     ----------
@@ -252,7 +261,7 @@ def patient_results(
     """
     from lesionmap.write import results_of
 
-    facts = patient_facts(study, patient, the_reader(study, patient, reader), volumes)
+    facts = patient_facts(study, patient, _whose(study.readers(patient), patient, reader), volumes)
     drugs, seen = study.treatments(patient), study.observations(patient)
     who = study.patient(patient)
     return results_of(who, facts, rule=rule, threshold=threshold, treatments=drugs, observations=seen)

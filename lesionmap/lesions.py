@@ -21,6 +21,7 @@ __all__ = [
     "Answer",
     "Appearance",
     "Attributes",
+    "Blinding",
     "Certainty",
     "Change",
     "Extent",
@@ -249,6 +250,13 @@ class Answer:
     track: str
     verdict: Verdict
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blinding:
+    """Readers who do not see one another's maps of a visit before all of them have signed it."""
+
+    readers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

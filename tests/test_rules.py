@@ -25,7 +25,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCREEN = {"napari", "qtpy", "PySide6", "PyQt6", "vispy", "magicgui", "superqt"}
 HEAVY = {"scipy", "skimage", "pydicom", "highdicom", "nibabel", "SimpleITK", "pandas", "sqlalchemy", "matplotlib"}
-HEAVY |= {"fhir", "shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
+HEAVY |= {"statsmodels", "fhir", "shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
 # Modules that are themselves imported late, in the function that needs them.
 LATE = {f"lesionmap.store.{name}": ["sqlalchemy"] for name in ("database", "rows", "tables")}
 LATE["lesionmap.pacs.dicomweb"] = ["dicomweb_client", "pydicom"]
@@ -79,8 +79,9 @@ def test_import_rules_hold(copy: Path) -> None:
         ("visits", "import napari_lesionmap\n", "The core knows no screen", "lesionmap.visits -> napari_lesionmap"),
         ("measure", "import pydicom\n", "From scores down", "lesionmap.measure -> pydicom"),
         ("scores", "import pandas\n", "From scores down", "lesionmap.scores -> pandas"),
+        ("agreement", "import sqlalchemy\n", "From scores down", "lesionmap.agreement -> sqlalchemy"),
     ],
-    ids=["upward", "upward_to_the_top", "qt_in_a_function", "plugin", "dicom_in_measure", "pandas_in_scores"],
+    ids=["upward", "upward_to_the_top", "qt_in_a_function", "plugin", "dicom_in_measure", "pandas_in_scores", "store"],
 )
 def test_each_import_rule_is_seen_to_fail(copy: Path, module: str, planted: str, rule: str, said: str) -> None:
     path = copy / "lesionmap" / f"{module}.py"

@@ -12,7 +12,7 @@ import pytest
 import lesionmap
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Lesion, LesionMap
-from lesionmap.store import Conflict, Study
+from lesionmap.store import Conflict, Study, history_words
 from lesionmap.store.history import Log, stacks
 from lesionmap.store.rows import Rows
 from lesionmap.visits import Patient, Visit
@@ -185,3 +185,22 @@ def test_two_open_studies_see_each_others_edits(study: Study, path: Path) -> Non
         assert other.lesion_map("P001", DAY, "anna").lesions == (TIBIA,)
         with pytest.raises(Conflict):
             other.save(empty, replace(empty, lesions=(replace(TIBIA, note="other"),)))
+
+
+def test_blind_reading_is_a_decision_of_the_whole_study(tmp_path: Path) -> None:
+    with Study.open(tmp_path / "s.lesionmap", create=True) as study:
+        assert study.blind_readers() == ()
+        study.save_blinding(("anna", "bert"), "chief")
+        study.save_blinding(("anna", "bert"), "chief")  # the same again is no edit
+        assert study.blind_readers() == ("anna", "bert")
+        study.save_blinding((), "chief")
+        assert study.blind_readers() == ()
+        edits = study.study_history()
+        assert [(x.reader, x.title) for x in edits] == [
+            ("chief", "read blind: anna, bert"),
+            ("chief", "end blind reading"),
+        ]
+        assert [x.words for x in history_words(edits)] == ["blind reading by anna and bert", "ended blind reading"]
+        with pytest.raises(LesionmapError, match="a reader's name has 1 to 64 characters"):
+            study.save_blinding(("anna", "b/c"), "chief")
+        assert study.patients() == ()

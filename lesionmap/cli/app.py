@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, readers, results, scores, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -38,6 +38,10 @@ app.command("registry")(scores.registry)
 app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)
+app.command("sign")(readers.sign)
+app.command("agree")(readers.agree)
+app.command("blind")(readers.blind)
+app.command("consensus")(readers.consensus)
 app.add_typer(pacs.app, name="pacs")
 app.command("view")(studies.view)
 

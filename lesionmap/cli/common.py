@@ -13,6 +13,7 @@ from lesionmap.errors import LesionmapError
 
 __all__ = [
     "AsJson",
+    "Asker",
     "OptionalPatient",
     "OptionalVisit",
     "Out",
@@ -35,6 +36,10 @@ OptionalPatient = Annotated[str | None, typer.Argument(metavar="[PATIENT]", help
 VisitKey = Annotated[str, typer.Argument(metavar="VISIT", help="ISO date; '.2' for a second visit on that day.")]
 OptionalVisit = Annotated[str | None, typer.Argument(metavar="[VISIT]", help="Without it: all visits.")]
 Reader = Annotated[str | None, typer.Option("--reader", help="Whose marks; needed where several readers marked.")]
+Asker = Annotated[
+    str | None,
+    typer.Option("--as", envvar="LESIONMAP_READER", help="Who you are, where a study is read blind."),
+]
 Rule = Annotated[str, typer.Option("--rule", help="Counting rule: a name, or a file of your own (TOML).")]
 VolumeChange = Annotated[
     float,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionmap.cli.common import (
+    Asker,
     OptionalPatient,
     OptionalVisit,
     Out,
@@ -41,16 +42,18 @@ def results_for(
     *,
     change: float = _CHANGE,
     pictures: bool = False,
+    asker: str | None = None,
 ) -> "Results":
     """Give the results of a patient as one reader sees them; key images only where they are wanted."""
     from lesionmap.compare import Threshold
-    from lesionmap.evaluate import patient_results, with_key_images
+    from lesionmap.evaluate import patient_results, the_reader, with_key_images
     from lesionmap.measure import rule_named
     from lesionmap.store import Study
 
     with Study.open(study) as opened, busy("measuring"):
-        limit = Threshold(change / 100)
-        found = patient_results(opened, patient, reader=reader, rule=rule_named(rule), threshold=limit)
+        limit, how = Threshold(change / 100), rule_named(rule)
+        name = the_reader(opened, patient, reader, asker=asker)
+        found = patient_results(opened, patient, reader=name, rule=how, threshold=limit)
         return with_key_images(found) if pictures else found
 
 
@@ -60,6 +63,7 @@ def table(
     patient: OptionalPatient = None,
     visit: OptionalVisit = None,
     reader: Reader = None,
+    asker: Asker = None,
     rule: Rule = "default",
     change: VolumeChange = _CHANGE,
     modalities: Annotated[
@@ -75,7 +79,7 @@ def table(
     from lesionmap.write import LESION_COLUMNS, MODALITY_COLUMNS, lesion_rows, modality_rows, notes, write_table
 
     make, columns = (modality_rows, MODALITY_COLUMNS) if modalities else (lesion_rows, LESION_COLUMNS)
-    found = [results_for(study, who, reader, rule, change=change) for who in patients_of(study, patient)]
+    found = [results_for(study, who, reader, rule, change=change, asker=asker) for who in patients_of(study, patient)]
     rows = [row for one in found for row in make(one, [visit] if visit else None)]
     told = [note for one in found for note in notes(one)]
     write_table(rows, columns, output, overwrite=overwrite, notes=list(dict.fromkeys(told)))
@@ -102,6 +106,7 @@ def compare(
     patient: PatientId,
     output: Out,
     reader: Reader = None,
+    asker: Asker = None,
     change: VolumeChange = _CHANGE,
     overwrite: Overwrite = False,
 ) -> None:
@@ -111,7 +116,7 @@ def compare(
     """
     from lesionmap.write import comparison_columns, comparison_rows, notes, write_table
 
-    found = results_for(study, patient, reader, change=change)
+    found = results_for(study, patient, reader, change=change, asker=asker)
     rows = comparison_rows(found)
     write_table(rows, comparison_columns(found), output, overwrite=overwrite, notes=notes(found))
     say(f"{len(rows)} tracks over {len(found.visits)} visits written to {output}")
@@ -123,6 +128,7 @@ def map_(
     output: Out,
     visit: OptionalVisit = None,
     reader: Reader = None,
+    asker: Asker = None,
     rule: Rule = "default",
     overwrite: Overwrite = False,
 ) -> None:
@@ -132,7 +138,7 @@ def map_(
     """
     from lesionmap.write import body_map, map_model
 
-    found = results_for(study, patient, reader, rule)
+    found = results_for(study, patient, reader, rule, asker=asker)
     panels = map_model(found, [visit] if visit else None)
     with busy("drawing"):
         body_map(panels, output, title=f"{found.patient.id} · read by {found.reader}", overwrite=overwrite)
@@ -146,6 +152,7 @@ def report(
     patient: PatientId,
     output: Out,
     reader: Reader = None,
+    asker: Asker = None,
     rule: Rule = "default",
     change: VolumeChange = _CHANGE,
     overwrite: Overwrite = False,
@@ -156,7 +163,7 @@ def report(
     """
     from lesionmap.write import write_report
 
-    found = results_for(study, patient, reader, rule, change=change, pictures=True)
+    found = results_for(study, patient, reader, rule, change=change, pictures=True, asker=asker)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")
@@ -187,6 +194,7 @@ def export(
         bool, typer.Option("--notes", help="With --sr: the reader's notes as well; they may hold personal data.")
     ] = False,
     reader: Reader = None,
+    asker: Asker = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the masks of a visit, or all that was found, for other programs.
@@ -200,7 +208,7 @@ def export(
     _check_wishes(nifti or seg or sr or png or fhir, labelmap or identified, seg or sr, notes and not sr)
     with Study.open(study) as opened, busy("measuring"):
         who, stored = opened.patient(patient), opened.visit(patient, visit)
-        name = the_reader(opened, patient, reader, visit)
+        name = the_reader(opened, patient, reader, visit, asker)
         lesion_map = opened.lesion_map(patient, visit, name)
         results = patient_results(opened, patient, reader=name) if sr or fhir else None
     if (nifti or seg) and not drawn_series(lesion_map):

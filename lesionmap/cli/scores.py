@@ -7,6 +7,7 @@ import typer
 
 from lesionmap.cli.common import (
     AsJson,
+    Asker,
     OptionalPatient,
     Out,
     Overwrite,
@@ -38,6 +39,7 @@ def scores(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV, XLSX, Parquet or JSON.")] = None,
     within: Within = 30,
     reader: Reader = None,
+    asker: Asker = None,
     rule: Rule = "default",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -49,7 +51,7 @@ def scores(
     from lesionmap.write import SCORE_COLUMNS, notes, score_lines, score_rows, within_words, write_table
 
     asked = _definitions(file)
-    found = results_for(study, patient, reader, rule)
+    found = results_for(study, patient, reader, rule, asker=asker)
     if output is not None:
         rows = score_rows(found, asked, within)
         write_table(rows, SCORE_COLUMNS, output, overwrite=overwrite, notes=[*notes(found), within_words(within)])
@@ -69,6 +71,7 @@ def registry(
     file: Own = None,
     within: Within = 30,
     reader: Reader = None,
+    asker: Asker = None,
     rule: Rule = "default",
     overwrite: Overwrite = False,
 ) -> None:
@@ -79,7 +82,7 @@ def registry(
     from lesionmap.write import notes, registry_columns, registry_rows, within_words, write_table
 
     asked = _definitions(file)
-    found = [results_for(study, who, reader, rule) for who in patients_of(study, patient)]
+    found = [results_for(study, who, reader, rule, asker=asker) for who in patients_of(study, patient)]
     rows = [row for one in found for row in registry_rows(one, asked, within)]
     told = [
         within_words(within),

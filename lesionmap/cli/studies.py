@@ -268,12 +268,16 @@ def visit_rows(study: "Study", patient: str) -> list[dict[str, Any]]:
 
 
 def _reader_row(study: "Study", patient: str, visit_key: str, reader: str) -> dict[str, Any]:
+    from lesionmap.readers import why_hidden
+
     lesion_map = study.lesion_map(patient, visit_key, reader)
+    hidden = bool(why_hidden(study, patient, visit_key, reader, None))
     return {
         "reader": reader,
-        "n_lesions": len(lesion_map.lesions),
-        "n_answers": len(lesion_map.answers),
+        "n_lesions": None if hidden else len(lesion_map.lesions),
+        "n_answers": None if hidden else len(lesion_map.answers),
         "signed": lesion_map.signed,
+        "hidden": hidden,
     }
 
 
@@ -285,7 +289,8 @@ def _tell_visit(row: dict[str, Any]) -> None:
         say(f"    {series['name']}: {_shape(series['shape'])}")
     for reader in row["readers"]:
         signed = ", signed" if reader["signed"] else ""
-        say(f"    read by {reader['reader']}: {reader['n_lesions']} lesions, {reader['n_answers']} answers{signed}")
+        told = f"{reader['n_lesions']} lesions, {reader['n_answers']} answers"
+        say(f"    read by {reader['reader']}: {'hidden (read blind)' if reader['hidden'] else told}{signed}")
 
 
 def view(study: StudyPath, patient: OptionalPatient = None) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "match", "price"]
 
 # Chosen on simulated courses of children that the measured ones do not hold (docs/course.md).
 _ALONG_MM = 8.0
@@ -132,14 +132,14 @@ def _paired(old: Sequence[_Node], new: Sequence[_Node]) -> Iterator[Match]:
     """Choose pairs at the least price of all together."""
     from scipy.optimize import linear_sum_assignment
 
-    price = np.array([[_price(a, b) + _RECENT * a.steps for b in new] for a in old])
-    n, m = price.shape
+    prices = np.array([[price(a.lesion, b.lesion, a.at, b.at) + _RECENT * a.steps for b in new] for a in old])
+    n, m = prices.shape
     square = np.full((n + m, n + m), np.inf)
-    square[:n, :m] = price
+    square[:n, :m] = prices
     square[:n, m:] = np.where(np.eye(n, dtype=bool), _ALONE / 2, np.inf)
     square[n:, :m] = np.where(np.eye(m, dtype=bool), _ALONE / 2, np.inf)
     square[n:, m:] = 0.0
-    likely = np.exp(-price / 2)
+    likely = np.exp(-prices / 2)
     every = likely.sum(axis=0)[None] + likely.sum(axis=1)[:, None] - likely + np.exp(-_ALONE / 2)
     for i, j in zip(*linear_sum_assignment(square), strict=True):
         if i < n and j < m:
@@ -150,21 +150,28 @@ def _match(old: _Node, new: _Node, confidence: float, kind: Literal["same", "mer
     return Match(new.lesion.id, old.lesion.tracks, old.visit, old.lesion.id, confidence, kind)
 
 
-def _price(old: _Node, new: _Node) -> float:
-    """Give the price of a pair; infinite where the two share no bone."""
-    if old.at.bones.isdisjoint(new.at.bones):
+def price(old: Lesion, new: Lesion, then: Position, here: Position) -> float:
+    """Give the price of taking two lesions for one; infinite where they share no bone, or only sites far apart.
+
+    Parameters
+    ----------
+    old, new : Lesion
+        Their sites tell where nothing is drawn: 2 for the same, 4 for one in common, 8 for the next segment.
+    then, here : Position
+        Of these. Where both are drawn: (mm along the bone / 8)² + (mm across it / 7)² + (log of the volumes' ratio)².
+    """
+    if then.bones.isdisjoint(here.bones):
         return np.inf
-    then, here = old.at.drawn, new.at.drawn
-    if then is None or here is None:
-        distance = site_distance(new.lesion, old.lesion)
+    if then.drawn is None or here.drawn is None:
+        distance = site_distance(new, old)
         return np.inf if distance is None else _BY_SITE[distance]
-    away = _away(then, here)
-    along = min(abs(way) for way in _ways(then, here, away))
-    across = float(np.linalg.norm(_moved(away, here, 0.0)))
-    price = (along / _ALONG_MM) ** 2 + (across / _ACROSS_MM) ** 2
-    if then.volume_ml and here.volume_ml:
-        price += (float(np.log(here.volume_ml / then.volume_ml)) / _SIZE) ** 2
-    return price
+    away = _away(then.drawn, here.drawn)
+    along = min(abs(way) for way in _ways(then.drawn, here.drawn, away))
+    across = float(np.linalg.norm(_moved(away, here.drawn, 0.0)))
+    found = (along / _ALONG_MM) ** 2 + (across / _ACROSS_MM) ** 2
+    if then.drawn.volume_ml and here.drawn.volume_ml:
+        found += (float(np.log(here.drawn.volume_ml / then.drawn.volume_ml)) / _SIZE) ** 2
+    return found
 
 
 def _away(old: Drawn, new: Drawn) -> Array:

@@ -63,12 +63,14 @@ def find_visit(rows: Rows, patient: str, visit: str, *, lock: bool = False) -> V
     return found[0]
 
 
-def map_key(rows: Rows, patient: str, visit: str | None, reader: str | None = None) -> str:
+def map_key(rows: Rows, patient: str | None, visit: str | None, reader: str | None = None) -> str:
     """Give the key of a reader's map of a visit that exists; without reader of the visit's own facts.
 
-    Without visit that of the patient's own. Neither pseudonyms nor dates nor readers can hold a '/', so no two maps
-    share a key.
+    Without visit that of the patient's own, without patient that of the whole study. Neither pseudonyms nor dates nor
+    readers can hold a '/' or be empty, so no two maps share a key.
     """
+    if patient is None:
+        return "/study"
     if visit is None:
         return f"{find_patient(rows, patient).id}/clinic"
     key = canonical(visit)

@@ -21,8 +21,9 @@ __all__ = ["Edits", "Step", "Where", "now_utc"]
 
 _TRIES = 20
 
-Where: TypeAlias = tuple[str, str | None, str | None]
-"""Patient, visit, reader: a reader's map; without reader what belongs to the visit, without visit to the patient."""
+Where: TypeAlias = tuple[str | None, str | None, str | None]
+"""Patient, visit, reader: a reader's map; without reader what belongs to the visit, without visit to the patient,
+without patient to the study."""
 
 
 class Step(NamedTuple):
@@ -125,4 +126,6 @@ class Edits:
 
 def _words(where: Where) -> str:
     patient, visit, _ = where
+    if patient is None:
+        return "the study"
     return f"the clinic's facts of {patient}" if visit is None else f"visit {visit}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lesionmap.clinic import Observation, Treatment
 from lesionmap.errors import LesionmapError
-from lesionmap.lesions import Answer, Lesion, LesionMap
+from lesionmap.lesions import Answer, Blinding, Lesion, LesionMap
 from lesionmap.skeleton.placement import Placement
 from lesionmap.store import plain
 from lesionmap.visits import Reference
@@ -31,7 +31,7 @@ __all__ = [
     "write_value",
 ]
 
-Value: TypeAlias = Lesion | Answer | Placement | Reference | Treatment | Observation | bool | None
+Value: TypeAlias = Lesion | Answer | Placement | Reference | Treatment | Observation | Blinding | bool | None
 """What an edit can hold; None: removed, withdrawn, unlocked."""
 
 _KINDS: dict[str, type] = {
@@ -42,6 +42,7 @@ _KINDS: dict[str, type] = {
     "reference": Reference,
     "treatment": Treatment,
     "observation": Observation,
+    "blinding": Blinding,
 }
 _IN_PARTS = (Lesion, Answer, Treatment, Observation)
 _FIELD_WORDS = {"sites": "site", "tracks": "track", "extents": "drawing"}
@@ -57,7 +58,7 @@ class Edit:
     """``n`` of the first edit of the same save: edits of one step are undone together."""
     what: str
     """``lesion/L3``, ``answer/<track>``, ``signed``, ``placement``, ``reference/<series>``,
-    ``treatment/<first day>/<drug>``, ``observation/<day>/<item>``."""
+    ``treatment/<first day>/<drug>``, ``observation/<day>/<item>``, ``blinding``."""
     value: Value
     """The value from then on; None: removed."""
     title: str
@@ -154,7 +155,7 @@ def name_of(what: str) -> str:
     if kind in ("treatment", "observation"):
         day, _, thing = name.partition("/")
         return f"{thing} {'from' if kind == 'treatment' else 'of'} {day}"
-    return {"signed": "the signature", "placement": "the placement"}[kind]
+    return {"signed": "the signature", "placement": "the placement", "blinding": "blind reading"}[kind]
 
 
 def change_title(what: str, before: Value, after: Value) -> str:
@@ -169,6 +170,8 @@ def change_title(what: str, before: Value, after: Value) -> str:
         return "sign" if after else "unlock"
     if what == "placement" and before is None:
         return "place the skeleton"
+    if what == "blinding":
+        return f"read blind: {', '.join(after.readers)}" if isinstance(after, Blinding) else "end blind reading"
     if before is None:
         said = f": {after.verdict.replace('_', ' ')}" if isinstance(after, Answer) else ""
         return f"add {name_of(what)}{said}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history
-from lesionmap.store.clinic import ClinicStore
+from lesionmap.store.blinding import BlindStore
 from lesionmap.store.disk import Claim
 from lesionmap.store.edits import Step, now_utc
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Study"]
 
 
-class Study(ClinicStore):
+class Study(BlindStore):
     """The store: patients, visits, placements, lesion maps, what the clinic knows, history.
 
     What a reader decides is a row of one append-only table of edits, keyed by map and number. A lesion map (and what

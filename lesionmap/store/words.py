@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from lesionmap.clinic import Observation, Treatment
-from lesionmap.lesions import Answer, Lesion
+from lesionmap.lesions import Answer, Blinding, Lesion
 from lesionmap.skeleton import known
 from lesionmap.skeleton.placement import Placement
 from lesionmap.store.history import name_of
@@ -160,9 +160,11 @@ def _clinic_words(what: str, before: Value, after: Value) -> str:
     if isinstance(after, Observation):
         was = f" (was {before.value:g})" if isinstance(before, Observation) else ""
         return f"{name_of(what)}: {after.value:g}{was}"
+    if isinstance(after, Blinding):
+        return f"{name_of(what)} by {_ids(after.readers)}"
     if isinstance(after, Treatment):
         return f"{name_of(what)} {f'to {after.end.isoformat()}' if after.end else 'on'}"
-    return f"removed {name_of(what)}"
+    return f"{'ended' if what == 'blinding' else 'removed'} {name_of(what)}"
 
 
 def _lesion_words(name: str, before: Value, after: Value) -> str:

@@ -15,10 +15,12 @@ from lesionmap.write.linked import gallery_html, map_html, timeline_html, track_
 from lesionmap.write.style import state_style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lesionmap.write.results import Results
     from lesionmap.write.sections import Cell, Section, Table
 
-__all__ = ["report_page"]
+__all__ = ["plain_page", "report_page"]
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
 
@@ -46,6 +48,39 @@ def report_page(results: Results, *, with_notes: bool = False) -> str:
             "",
         ]
     )
+
+
+def plain_page(title: str, words: str, parts: Sequence[tuple[Section, str]]) -> str:
+    """Give a page without a script: sections, each with a drawing (SVG text, or none) before its table."""
+    style = files("lesionmap.write").joinpath("report.css").read_text("utf-8")
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            '<head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>",
+            f"<style>\n{style}</style></head>",
+            f"<body><main><header><h1>{escape(title)}</h1><p>{escape(words)}</p>",
+            '<span class="use">Research use only</span></header>',
+            *(_plain_section(section, drawing) for section, drawing in parts),
+            f"<footer>lesionmap {__version__} · Research use only. Not for diagnosis or treatment.</footer>",
+            "</main></body></html>",
+            "",
+        ]
+    )
+
+
+def _plain_section(section: Section, drawing: str) -> str:
+    title = escape(section.title)
+    body = [f"<h2>{title}</h2>", *(f"<p>{escape(line)}</p>" for line in section.lines)]
+    if drawing:
+        body.append(f'<figure class="drawing" role="img" aria-label="{title}">{drawing}</figure>')
+    if section.table is not None:
+        body.append(_table(section.table, section.title))
+    return f'<section class="{section.kind}">' + "\n".join(body) + "</section>"
 
 
 def _policy(script: str) -> str:

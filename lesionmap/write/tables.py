@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lesionmap.errors import LesionmapError
 from lesionmap.write.columns import decimals, kind_of, meaning
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Row", "write_table"]
+__all__ = ["Row", "Sheet", "write_book", "write_table"]
 
 Row = dict[str, Any]
 """Column → value. None (or NaN, or a missing key) is unknown."""
+
+
+class Sheet(NamedTuple):
+    """One sheet of a book."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 _HEADER = "#2f4858"
@@ -69,6 +78,50 @@ def write_table(
             _write_parquet(cells, names, temporary, tuple(notes))
         else:
             _write_xlsx(cells, names, temporary, tuple(notes))
+
+
+def write_book(
+    sheets: Sequence[Sheet],
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    notes: Sequence[str] = (),
+    meanings: Mapping[str, str] | None = None,
+) -> None:
+    """Write several tables as the sheets of one XLSX, with a sheet *About* at the end.
+
+    Parameters
+    ----------
+    sheets : sequence of Sheet
+        In their order.
+    path : str or Path
+        ``.xlsx``.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    notes : sequence of str
+        For the sheet *About*.
+    meanings : mapping of str to str, optional
+        What columns mean here; of others as everywhere.
+
+    Raises
+    ------
+    LesionmapError
+        If the file exists, or it cannot be written.
+    """
+    import xlsxwriter
+
+    ending(path, (".xlsx",))
+    columns = tuple(dict.fromkeys(name for sheet in sheets for name in sheet.columns))
+    with (
+        saving(path, overwrite=overwrite) as temporary,
+        temporary.open("xb") as stream,
+        xlsxwriter.Workbook(stream, {"in_memory": True}) as book,
+    ):
+        book.set_properties({"title": "lesionmap", "comments": "Research use only"})
+        for sheet in sheets:
+            cells = [[_plain(row.get(name), name) for name in sheet.columns] for row in sheet.rows]
+            _fill_sheet(book, cells, tuple(sheet.columns), sheet.name)
+        _fill_about(book, columns, notes, meanings or {})
 
 
 def _plain(value: Any, column: str) -> str | int | float | bool | None:
@@ -144,11 +197,11 @@ def _write_xlsx(cells: list[list[Any]], columns: tuple[str, ...], path: Path, no
     with path.open("xb") as stream, xlsxwriter.Workbook(stream, {"in_memory": True}) as book:
         book.set_properties({"title": "lesionmap", "comments": "Research use only"})
         _fill_sheet(book, cells, columns)
-        _fill_about(book, columns, notes)
+        _fill_about(book, columns, notes, {})
 
 
-def _fill_sheet(book: Any, cells: list[list[Any]], columns: tuple[str, ...]) -> None:
-    sheet = book.add_worksheet("Table")
+def _fill_sheet(book: Any, cells: list[list[Any]], columns: tuple[str, ...], title: str = "Table") -> None:
+    sheet = book.add_worksheet(title)
     header = book.add_format(
         {"bold": True, "font_color": "#ffffff", "bg_color": _HEADER, "bottom": 1, "valign": "vcenter"}
     )
@@ -191,7 +244,7 @@ def _write_text(sheet: Any, line: int, at: int, text: str, style: Any = None) ->
         )
 
 
-def _fill_about(book: Any, columns: tuple[str, ...], notes: tuple[str, ...]) -> None:
+def _fill_about(book: Any, columns: Sequence[str], notes: Sequence[str], meanings: Mapping[str, str]) -> None:
     from lesionmap import __version__
 
     sheet = book.add_worksheet("About")
@@ -210,4 +263,4 @@ def _fill_about(book: Any, columns: tuple[str, ...], notes: tuple[str, ...]) -> 
     _write_text(sheet, line + 1, 1, "Meaning. An empty cell is unknown, never 0.", bold)
     for at, name in enumerate(columns, start=line + 2):
         _write_text(sheet, at, 0, name, wrap)
-        _write_text(sheet, at, 1, meaning(name), wrap)
+        _write_text(sheet, at, 1, meanings.get(name) or meaning(name), wrap)

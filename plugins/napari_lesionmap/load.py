@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lesionmap.compare import pair_series
 from lesionmap.errors import LesionmapError
 from lesionmap.evaluate import patient_facts, place_scan, place_visit, with_coverage
+from lesionmap.readers import check_may_see
 from lesionmap.visits import placement_on
 from lesionmap.write import results_of
 
@@ -65,10 +66,19 @@ class PatientWork:
     """Visit key → the reference regions of its Series."""
     treatments: tuple[Treatment, ...] = ()
     observations: tuple[Observation, ...] = ()
+    blind: tuple[str, ...] = ()
+    """Those who read the study blind."""
 
     def results(self, visits: Sequence[VisitFacts], rule: CountRule) -> Results:
         """Count and compare visits as they are now; quick, as nothing is measured."""
         return results_of(self.patient, visits, rule=rule, treatments=self.treatments, observations=self.observations)
+
+    def seat(self, asker: str) -> str:
+        """Say which of the blind readers sits here once this was read: who sat here before, else this one; empty: none.
+
+        ``asker`` is who sat here before.
+        """
+        return asker or (self.reader if self.reader in self.blind else "")
 
     def visit(self, key: str) -> VisitFacts:
         """Give the visit of that key; LesionmapError where there is none."""
@@ -123,7 +133,7 @@ def import_images(study: Study, paths: Sequence[str], patient: str | None = None
     return visits, f"refused: {refused[0]}{more}" if refused else ""
 
 
-def load_patient(study: Study, patient_id: str, reader: str) -> PatientWork:
+def load_patient(study: Study, patient_id: str, reader: str, asker: str = "") -> PatientWork:
     """Read all that is known of a patient, and measure it.
 
     Parameters
@@ -133,14 +143,24 @@ def load_patient(study: Study, patient_id: str, reader: str) -> PatientWork:
     patient_id : str
         Pseudonym.
     reader : str
-        Whose lesion maps; empty: the one there is, else ``reader``.
+        Whose lesion maps; empty: the one who asks, else the only one there is, else ``reader``.
+    asker : str
+        Which of the blind readers sits here; empty: none yet, so who is chosen is the one.
+
+    Raises
+    ------
+    LesionmapError
+        If the study is read blind and the reader's maps are hidden from the one who asks.
     """
-    readers = study.readers(patient_id)
-    reader = reader or (readers[0] if len(readers) == 1 else "reader")
+    readers, blind = study.readers(patient_id), study.blind_readers()
+    asker = asker if asker in blind else ""
+    open_ones = [name for name in readers if name not in blind]
+    reader = reader or asker or (open_ones[0] if len(readers) == len(open_ones) == 1 else "reader")
+    check_may_see(study, patient_id, None, reader, asker or reader)
     visits = patient_facts(study, patient_id, reader)
     references = {x.visit.key: tuple(study.references(patient_id, x.visit.key)) for x in visits}
     drugs, seen = study.treatments(patient_id), study.observations(patient_id)
-    return PatientWork(study.patient(patient_id), reader, tuple(readers), visits, references, drugs, seen)
+    return PatientWork(study.patient(patient_id), reader, tuple(readers), visits, references, drugs, seen, blind)
 
 
 def main_series(visit: Visit) -> str:

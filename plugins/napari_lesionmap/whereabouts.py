@@ -123,11 +123,14 @@ def _middle(viewer: ViewerModel) -> XYZ:
     return x, y, z
 
 
-def resume(where: Whereabouts) -> Resumed:
-    """Open the study again, and read the visit and the Series; takes as long as opening them by hand."""
+def resume(where: Whereabouts, asker: str = "") -> Resumed:
+    """Open the study again, and read the visit and the Series; takes as long as opening them by hand.
+
+    ``asker`` is the blind reader who sits here already, if there is one.
+    """
     study, patients = open_study(where.study)
     try:
-        work = load_patient(study, where.patient, where.reader)
+        work = load_patient(study, where.patient, where.reader, asker)
         opened = open_visit(study, work.visit(where.visit).visit, work.reader, where.series)
     except LesionmapError:
         study.close()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_lesionmap.load import PatientWork
     from napari_lesionmap.skeleton_lines import Later
 
 __all__ = ["Desk"]
@@ -46,6 +47,8 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         super().__init__(parent)
         self.viewer = viewer
         self.session = Session()
+        self.asker = ""
+        """Which of the blind readers sits here: the first who was chosen; empty: none was."""
         self._turns: dict[str, int] = {}
         self._workers: set[Any] = set()
         self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
@@ -69,6 +72,10 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         session = self.session
         whose = f"{session.patient_words()} · {session.visit_words(session.key)}\n{session.shown}"
         caption(self.viewer, whose if session.volume is not None else "")
+
+    def sit(self, work: PatientWork) -> None:
+        """Remember that a reader who reads blind was chosen: who sits here stays the same."""
+        self.asker = work.seat(self.asker)
 
     def say(self, words: str, *, error: bool = False) -> None:
         """Show a line."""

@@ -110,6 +110,7 @@ class LesionsPage:
     def _choose_reader(self) -> None:
         session, name = self._desk.session, self.reader.currentText().strip()
         if session.work is not None and name and name != session.work.reader:
+            self._offer_readers()  # until the other map is here, and where it is hidden
             self._visits.load_patient(session.work.patient.id, name, session.key)
 
     def _choose(self) -> None:
@@ -169,15 +170,17 @@ class LesionsPage:
     def show(self) -> None:
         """Show the lesion map as it is."""
         session = self._desk.session
-        readers = session.work.readers if session.work else ()
-        chosen = session.work.reader if session.work else ""
-        names = list(dict.fromkeys((*readers, chosen))) if chosen else []
-        self.reader.offer([(x, x) for x in names], chosen)
+        self._offer_readers()
         rows = lesion_rows(session.results, session.key) if session.results and session.key else ()
         fill(self.table, [_cells(row) for row in rows], session.selected)
         self._rows = earlier_rows(session.results, session.key) if session.results and session.key else ()
         self._show_earlier()
         self.details.show()
+
+    def _offer_readers(self) -> None:
+        work = self._desk.session.work
+        names = list(dict.fromkeys((*work.readers, work.reader))) if work else []
+        self.reader.offer([(x, x) for x in names], work.reader if work else "")
 
     def _show_earlier(self) -> None:
         rows = [(cell(x.site, key=x.track), cell(self._desk.session.visit_words(x.last)), cell("")) for x in self._rows]

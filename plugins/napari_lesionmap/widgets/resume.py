@@ -70,7 +70,7 @@ class Resume:
 
         def work() -> Resumed | str:
             try:
-                return whereabouts.resume(where)
+                return whereabouts.resume(where, self._desk.asker)
             except LesionmapError as error:  # the study has changed meanwhile: it is opened as any other
                 return str(error)
 
@@ -79,6 +79,7 @@ class Resume:
                 self._desk.say(f"not where you were: {done}", error=True)
                 self._open_study(where.study, last=True)
             else:
+                self._desk.sit(done.work)
                 whereabouts.go_to(where, done, self._desk.session, self._desk.viewer)
 
         self._desk.run("opening the study where you were", work, enter)

@@ -146,6 +146,7 @@ class VisitsPage:
             return
 
         def enter(read: tuple[PatientWork, tuple[Patient, ...]]) -> None:
+            self._desk.sit(read[0])
             self._desk.session.enter_patient(*read)
             results = self._desk.session.results
             if visit and results is not None:
@@ -153,7 +154,7 @@ class VisitsPage:
 
         self._desk.run(
             "reading the visits",
-            lambda: (load.load_patient(study, patient, reader), study.patients()),
+            lambda: (load.load_patient(study, patient, reader, self._desk.asker), study.patients()),
             enter,
         )
 
