@@ -71,6 +71,11 @@ def test_data_in_the_pages_can_be_read() -> None:
             assert len({len(row) for row in csv.reader(io.StringIO(block.text))}) == 1, block
 
 
+def test_every_command_is_run_somewhere_or_says_why_not() -> None:
+    runs = {x.page for x in blocks() if x.kind == "sh" and not x.why_not_run}
+    assert runs <= set(_IN_ORDER), runs - set(_IN_ORDER)
+
+
 def test_every_command_is_one() -> None:
     """Parse it: the verb is there, its options are, and none is missing."""
     group: Any = typer.main.get_command(app)
