@@ -106,7 +106,7 @@ def write_pages(results: Results, path: Path, *, with_notes: bool = False) -> No
             _set_section(paper, section, results)
         with PdfPages(path, metadata=facts) as book:
             for number, page in enumerate(paper.pages, start=1):
-                _set_foot(page, results, f"{number} of {len(paper.pages)}")
+                _set_foot(page, results, (number, len(paper.pages)))
                 book.savefig(page)
 
 
@@ -117,10 +117,12 @@ def _set_title(paper: _Paper, results: Results) -> None:
     paper.paragraph(facts_line(results), colour=FAINT)
 
 
-def _set_foot(page: Figure, results: Results, number: str) -> None:
-    text = f"lesionmap {__version__} · Research use only. Not for diagnosis or treatment."
+def _set_foot(page: Figure, results: Results, number: tuple[int, int]) -> None:
+    say = results.texts.say
+    text = f"lesionmap {__version__} · {say('use.whole')}"
+    paged = say("head.page", number=number[0], last=number[1])
     put(page, (_MARGIN, 0.42), text, _SMALL, color=FAINT)
-    put(page, (_WIDTH - _MARGIN, 0.42), f"{results.patient.id} · page {number}", _SMALL, color=FAINT, ha="right")
+    put(page, (_WIDTH - _MARGIN, 0.42), f"{results.patient.id} · {paged}", _SMALL, color=FAINT, ha="right")
 
 
 def _set_section(paper: _Paper, section: Section, results: Results) -> None:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.skeleton import known, leg_lengths
+from lesionmap.skeleton import leg_lengths, place_name
 from lesionmap.visits import visit_key_parts
 from lesionmap.write.lettering import figure_settings, width_in, wrap
 from lesionmap.write.sections import capital
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lesionmap.clinic import Treatment
     from lesionmap.compare import Change, TrackCourse
+    from lesionmap.texts import Texts
     from lesionmap.write.results import Results
 
 __all__ = ["Lane", "draw_timeline", "lanes", "timeline_height_in", "timeline_svg"]
@@ -52,10 +53,10 @@ class Lane:
 
 def lanes(results: Results) -> tuple[Lane, ...]:
     """Give a lane for each track, in the order of the comparison."""
-    return tuple(_lane(number, course) for number, course in enumerate(results.courses))
+    return tuple(_lane(number, course, results.texts) for number, course in enumerate(results.courses))
 
 
-def _lane(number: int, course: TrackCourse) -> Lane:
+def _lane(number: int, course: TrackCourse, texts: Texts) -> Lane:
     changes = list(course.states.values())
     spans: list[tuple[date, date, bool]] = []
     for before, after in pairwise([n for n, change in enumerate(changes) if _stands(change)]):
@@ -66,7 +67,7 @@ def _lane(number: int, course: TrackCourse) -> Lane:
     first = changes[0].visit if changes else ""
     gone = tuple(visit_key_parts(key)[0] for key in before_it if visit_key_parts(key) < visit_key_parts(first))
     marks = tuple((change.visit, change.state) for change in changes)
-    return Lane(number, capital(known(course.site).name), marks, tuple(spans), gone)
+    return Lane(number, capital(place_name(course.site, texts)), marks, tuple(spans), gone)
 
 
 def _stands(change: Change) -> bool:
@@ -247,8 +248,9 @@ def _curves(results: Results) -> list[_Curve]:
     counts = tuple((day, float(x.lesions), 0.0) for day, x in found if x.lesions is not None)
     volumes = tuple((day, x.volume_ml, 0.0) for day, x in found if x.volume_ml is not None)
     legs = tuple(_legs_apart(results))
-    curves = [_Curve("Lesions counted", counts, ".0f"), _Curve("Volume together, ml", volumes, ".1f")]
-    return curves + [_Curve("Left leg longer by, mm", legs, "+.0f")] * bool(legs)
+    say = results.texts.say
+    curves = [_Curve(say("timeline.lesions"), counts, ".0f"), _Curve(say("timeline.volume"), volumes, ".1f")]
+    return curves + [_Curve(say("timeline.legs"), legs, "+.0f")] * bool(legs)
 
 
 def _legs_apart(results: Results) -> Iterator[tuple[date, float, float]]:
