@@ -208,8 +208,8 @@ def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Sectio
             )
         )
     header = (
-        say("column.lesion"), say("column.site"), say("lesions.certainty"), say("lesions.state"), "ml", "mm",
-        say("lesions.ratio"), say("lesions.physis"), say("lesions.counted"),
+        say("column.lesion"), say("column.site"), say("lesions.certainty"), say("lesions.state"), say("column.ml"),
+        say("column.mm"), say("lesions.ratio"), say("lesions.physis"), say("lesions.counted"),
     )  # fmt: skip
     widths = (0.75, 3.0, 1.15, 1.4, 0.7, 0.6, 0.75, 0.95, 1.2)
     below = (say("lesions.below", unknown=UNKNOWN),)

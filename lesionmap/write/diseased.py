@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["disease_section", "doubt_lines"]
 
+_ASKS = ("?", "？", "؟")
 _PARTS = ("spine", "epiphysis", "clavicle", "mandible", "sternum")
 
 
@@ -27,7 +28,7 @@ def doubt_lines(results: Results) -> Iterator[str]:
     texts = results.texts
     for doubt in look_again(results.visits, results.courses):
         place, words = f"{place_name(doubt.site, texts)}: " if doubt.site else "", doubt.told(texts)
-        yield f"{doubt.visit}: {place}{words}{'' if words.endswith('?') else '.'}"
+        yield f"{doubt.visit}: {place}{words}{'' if words.endswith(_ASKS) else '.'}"
 
 
 def disease_section(results: Results) -> Section | None:
@@ -37,8 +38,8 @@ def disease_section(results: Results) -> Section | None:
         return None
     say = results.texts.say
     header = (
-        say("column.visit"), say("disease.lesions"), "ml", say("disease.regions"), say("disease.pattern"),
-        say("disease.both_sides"), say("disease.involved"), say("disease.silent"),
+        say("column.visit"), say("disease.lesions"), say("column.ml"), say("disease.regions"),
+        say("disease.pattern"), say("disease.both_sides"), say("disease.involved"), say("disease.silent"),
     )  # fmt: skip
     widths = (1.0, 0.75, 0.7, 0.8, 1.5, 1.7, 1.5, 1.0)
     below = (

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_sections"]
 
-_ON = ("on_slices", "on_scan")
-
 
 def scan_sections(results: Results) -> Iterator[Section]:
     """Give the sections of each visit with marks on a bone scan, and the table of agreement where it has slices too."""
@@ -30,9 +28,7 @@ def scan_sections(results: Results) -> Iterator[Section]:
         rows = modality_rows(results, [key])
         if rows:
             cells = [
-                tuple(
-                    Cell(capital(x)) for x in (place_name(row["site"], texts), *(_seen(row[on], texts) for on in _ON))
-                )
+                (_words(place_name(row["site"], texts)), _seen(row["on_slices"], texts), _seen(row["on_scan"], texts))
                 for row in rows
             ]
             told = [row["agree"] for row in rows if row["agree"] is not None]
@@ -48,8 +44,8 @@ def scan_sections(results: Results) -> Iterator[Section]:
 def _foci(results: Results, key: str) -> Section:
     say = results.texts.say
     header = (
-        say("column.lesion"), say("column.site"), "mm²", say("scan.counts"), say("scan.mirrored"), say("scan.shaft"),
-        say("scan.plates"), say("scan.early"),
+        say("column.lesion"), say("column.site"), say("column.mm2"), say("scan.counts"), say("scan.mirrored"),
+        say("scan.shaft"), say("scan.plates"), say("scan.early"),
     )  # fmt: skip
     rows = []
     for row in lesion_rows(results, [key]):
@@ -59,15 +55,19 @@ def _foci(results: Results, key: str) -> Section:
                 figure(row["scan_mean"], 1),
                 *(figure(row[f"{name}_ratio"], 2) for name in ("mirrored", "shaft", "plates", "early_late")),
             )
-            place = Cell(capital(place_name(row["site"], results.texts)))
+            place = _words(place_name(row["site"], results.texts))
             rows.append((Cell(row["lesion"]), place, *(Cell(x, number=True) for x in numbers)))
     below = say("scan.below", unknown=UNKNOWN), *_whole(results.scans[key], results.texts)
     table = Table(header, tuple(rows), (0.75, 2.6, 0.7, 1.0, 1.0, 0.8, 0.8, 0.9))
     return Section(say("scan.title", visit=key), table=table, below=below)
 
 
-def _seen(words: str, texts: Texts) -> str:
-    return texts.name("seen", words.replace(" ", "_"))
+def _words(text: str) -> Cell:
+    return Cell(capital(text))
+
+
+def _seen(words: str, texts: Texts) -> Cell:
+    return _words(texts.name("seen", words.replace(" ", "_")))
 
 
 def _whole(found: ScanFigures, texts: Texts) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionmap.skeleton import leg_lengths, place_name
 from lesionmap.visits import visit_key_parts
-from lesionmap.write.lettering import figure_settings, width_in, wrap
+from lesionmap.write.lettering import figure_settings, wrap
 from lesionmap.write.sections import capital
 from lesionmap.write.style import FAINT, INK, NOT_IMAGED, NOT_IMAGED_HATCH, PAPER, state_style
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "draw_timeline", "lanes", "timeline_height_in", "timeline_svg"]
 
 _WIDTH_IN, _NAME_IN, _EDGE_IN = 10.6, 2.7, 0.35
-_LANE_IN, _TWO_LINES_IN, _BAR_IN = 0.3, 0.42, 0.22
+_LANE_IN, _LINE_IN, _BAR_IN = 0.3, 0.12, 0.22
 _HEAD_IN, _PANEL_IN, _GAP_IN, _FOOT_IN = 0.45, 0.75, 0.28, 0.3
 _TEXT, _SMALL = 8.5, 7.5
 _DOT_PT2 = 62.0
@@ -97,8 +97,11 @@ def timeline_svg(results: Results) -> str:
 
 
 def _lane_heights(results: Results) -> list[float]:
-    names = [lane.name for lane in lanes(results)]
-    return [_TWO_LINES_IN if width_in(name, _TEXT) > _NAME_IN - 0.15 else _LANE_IN for name in names]
+    return [_LANE_IN + _LINE_IN * (len(_name_lines(lane.name)) - 1) for lane in lanes(results)]
+
+
+def _name_lines(name: str) -> list[str]:
+    return wrap(name, _NAME_IN - 0.15, _TEXT)
 
 
 def timeline_height_in(results: Results) -> float:
@@ -173,7 +176,7 @@ def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float], begin: float
     for lane, height in zip(rows, heights, strict=True):
         middle = y + height / 2
         axes.axhline(y + height, color="#e8ecef", linewidth=0.6, xmin=begin, clip_on=False)
-        _name(axes, middle, lane.name)
+        _name(axes, middle, lane.name, most=None)
         for start, end, seen in lane.spans:
             style: dict[str, Any] = {"color": _ALIVE if seen else _OUT_OF_SIGHT, "linewidth": 2.2}
             axes.plot([start.toordinal(), end.toordinal()], [middle] * 2, linestyle="-" if seen else ":", **style)
@@ -198,10 +201,9 @@ def _mark(axes: Any, at: tuple[float, float], state: str, name: str) -> None:
     drawn.set_gid(name)
 
 
-def _name(axes: Any, y: float, text: str, colour: str = INK) -> None:
-    """Set a name to the left of the axes, on two lines at most."""
-    lines = wrap(text, _NAME_IN - 0.15, _TEXT)
-    words = "\n".join(lines[:2])
+def _name(axes: Any, y: float, text: str, colour: str = INK, most: int | None = 2) -> None:
+    """Set a name to the left of the axes, on so many lines at most."""
+    words = "\n".join(_name_lines(text)[:most])
     place = axes.get_yaxis_transform()
     axes.annotate(
         words, (0.0, y), xycoords=place, xytext=(-72 * (_NAME_IN - 0.02), 0), textcoords="offset points", va="center",
