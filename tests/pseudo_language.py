@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 from types import MappingProxyType
+from typing import get_args
 
 from lesionmap.clinic import clinic_items
+from lesionmap.compare import State
 from lesionmap.scores import definitions
 from lesionmap.skeleton import groups, regions, sites
 from lesionmap.texts import Texts, english
@@ -42,7 +44,8 @@ def pseudo_texts(*, names: bool = True) -> Texts:
         rows |= {f"regions.{name}": pseudo(name) for name in regions()}
         rows |= {f"items.{item.name}": pseudo(item.words) for item in clinic_items().values()}
         rows |= {f"items.{x.key}": pseudo(x.words) for one in definitions().values() for x in one.items}
-        rows |= {f"scores.{one.name}": pseudo(one.title) for one in definitions().values()}
+        rows |= {f"items.{word}": pseudo(word.replace("_", " ")) for word in get_args(State)}
+        rows |= {f"score_titles.{one.name}": pseudo(one.title) for one in definitions().values()}
     return Texts("en-x-pseudo", MappingProxyType(rows), english().plural)
 
 

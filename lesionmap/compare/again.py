@@ -79,9 +79,8 @@ def _gaps(course: TrackCourse) -> Iterator[Doubt]:
     for before, after in pairwise(marked):
         gone = [x for x in changes[before + 1 : after] if x.state in ("unanswered", "resolved")]
         if gone:
-            key = "doubt.resolved" if gone[-1].state == "resolved" else "doubt.unanswered"
-            ends = ("before", changes[before].visit), ("after", changes[after].visit)
-            said = Said(key, (*ends, ("visit", gone[-1].visit)))
+            values = ("before", changes[before].visit), ("after", changes[after].visit), ("visit", gone[-1].visit)
+            said = Said("doubt.resolved" if gone[-1].state == "resolved" else "doubt.unanswered", values)
             yield Doubt(said, gone[-1].visit, "", course.track, course.site)
 
 
@@ -92,9 +91,10 @@ def _jumps(visits: Sequence[VisitFacts], course: TrackCourse) -> Iterator[Doubt]
         was, now = (frozenset(bone for x in some for site in x.sites for bone in bones_of(site)) for some in (old, new))
         if was & now:
             continue
-        what = "doubt.side" if {bone for bone, _ in was} & {bone for bone, _ in now} else "doubt.bone"
+        bone = {bone for bone, _ in was} & {bone for bone, _ in now}
+        said = Said("doubt.side" if bone else "doubt.bone", (("before", before),))
         named = ("was", old[0].sites[0]), ("now", new[0].sites[0])
-        yield Doubt(Said(what, (("before", before),)), key, new[0].id, course.track, course.site, named)
+        yield Doubt(said, key, new[0].id, course.track, course.site, named)
 
 
 def _lesions(visits: Sequence[VisitFacts], key: str, change: Change) -> list[Lesion]:

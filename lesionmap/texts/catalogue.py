@@ -23,7 +23,7 @@ __all__ = ["Said", "Texts", "english", "places", "texts_from_file", "texts_named
 _SHIPPED = ("en",)
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 _PLURAL = "language.plural."
-_NAMES = ("sites", "regions", "items", "scores")
+_NAMES = ("sites", "regions", "items", "score_titles")
 """Tables of names that English has elsewhere."""
 
 

@@ -73,7 +73,7 @@ def _scores(results: Results, few: Sequence[VisitFacts]) -> Section:
 
 def _label(definition: Definition, texts: Texts) -> str:
     """Give its title, with whatever of it is not verified."""
-    title = texts.named("scores", definition.name, definition.title)
+    title = texts.named("score_titles", definition.name, definition.title)
     return f"{title} ({'; '.join(definition.unverified)})" if definition.unverified else title
 
 
@@ -90,6 +90,13 @@ def _missing(definition: Definition, found: Score, results: Results) -> str:
     if not found.missing:
         return ""
     texts = results.texts
-    names = [texts.named("items", name, name.replace("_", " ")) for name in found.missing]
-    title = texts.named("scores", definition.name, definition.title)
+    names = [_missing_item(name, texts) for name in found.missing]
+    title = texts.named("score_titles", definition.name, definition.title)
     return texts.say("scores.missing", score=title, visit=found.visit, items=listed(names, _NAMED, results))
+
+
+def _missing_item(name: str, texts: Texts) -> str:
+    """Name an item, behind the bone or lesion that it is asked of."""
+    unit, _, item = name.rpartition(" ")
+    words = texts.named("items", item, item.replace("_", " "))
+    return f"{texts.named('sites', unit, unit.replace('_', ' '))} {words}" if unit else words

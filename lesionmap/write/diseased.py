@@ -53,8 +53,8 @@ def disease_section(results: Results) -> Section | None:
 def _row(visit: VisitDisease, texts: Texts) -> tuple[Cell, ...]:
     say = texts.say
     involved = [texts.name("part", name) for name in _PARTS if getattr(visit, name)]
-    patterns = ("focality", visit.focality), ("pattern", visit.pattern)
-    pattern = ", ".join(texts.name(table, word) for table, word in patterns if word)
+    focality = visit.focality and texts.name("focality", visit.focality)
+    pattern = ", ".join(filter(None, (focality, visit.pattern and texts.name("pattern", visit.pattern))))
     asked = f"{visit.silent} / {visit.painful}" if visit.silent + visit.painful else UNKNOWN
     volume = figure(visit.volume_ml, 1)
     if visit.unmeasured and visit.volume_ml:

@@ -34,7 +34,7 @@ def language_named(name: str) -> Texts:
     known = {
         "sites": places | {place.rpartition(".")[0] for place in places},
         "regions": set(regions()),
-        "scores": set(definitions()),
+        "score_titles": set(definitions()),
     }
     for key in texts.sentences:
         table, _, word = key.partition(".")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["report_page"]
 
+_MANY_COLUMNS = 11
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
 
 
@@ -86,7 +87,8 @@ def _table(table: Table, title: str) -> str:
     tracks = table.tracks or ((),) * len(table.rows)
     rows = "".join(_row(row, own) for row, own in zip(table.rows, tracks, strict=True))
     region = f'class="wide" tabindex="0" role="region" aria-label="{escape(title)}"'
-    return f"<div {region}><table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>"
+    many = ' class="many"' if len(table.header) > _MANY_COLUMNS else ""
+    return f"<div {region}><table{many}><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>"
 
 
 def _row(row: tuple[Cell, ...], tracks: tuple[int, ...]) -> str:

@@ -213,8 +213,8 @@ def notes(results: Results) -> tuple[str, ...]:
 
 def threshold_words(results: Results) -> str:
     """Say when a volume is called changed."""
-    key = "method.changed_beyond" if results.threshold.beyond_slice_error else "method.changed"
-    return results.texts.say(key, percent=f"{results.threshold.volume_change * 100:g}")
+    percent, beyond = f"{results.threshold.volume_change * 100:g}", results.threshold.beyond_slice_error
+    return results.texts.say("method.changed_beyond" if beyond else "method.changed", percent=percent)
 
 
 def tally_words(found: Count, texts: Texts | None = None) -> str:
