@@ -61,7 +61,8 @@ def test_a_track_that_changes_its_side_or_bone() -> None:
 def test_a_lesion_that_grew_too_much() -> None:
     small, large = sized(visit(2010, "a"), 0.5), sized(replace_year(visit(2011, "a"), 2011), 5.0)
     (leap,) = doubts(small, large)
-    assert leap == Doubt("0.5 ml at 2010-01-02, 5 ml here: the same lesion?", "2011-01-02", "L1", "a", TIBIA)
+    assert leap.words == "0.5 ml at 2010-01-02, 5 ml here: the same lesion?"
+    assert (leap.visit, leap.lesion, leap.track, leap.site) == ("2011-01-02", "L1", "a", TIBIA)
     assert doubts(small, sized(visit(2011, "a"), 3.9)) == ()
     assert doubts(large, sized(visit(2012, "a"), 0.5)) == ()  # to shrink is what treatment is for
 

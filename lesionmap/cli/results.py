@@ -1,6 +1,6 @@
 """``table``, ``compare``, ``map``, ``report``, ``export``: what a reader found, on paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,15 +155,18 @@ def report(
     asker: Asker = None,
     rule: Rule = "default",
     change: VolumeChange = _CHANGE,
+    language: Annotated[str, typer.Option("--language", help="Of the report: en, or a file (TOML).")] = "en",
     overwrite: Overwrite = False,
 ) -> None:
     """Write a report: map, counts, comparison.
 
     HTML or PDF by the ending.
     """
-    from lesionmap.write import write_report
+    from lesionmap.write import language_named, write_report
 
+    texts = language_named(language)
     found = results_for(study, patient, reader, rule, change=change, pictures=True, asker=asker)
+    found = replace(found, texts=texts)
     with busy("writing the report"):
         write_report(found, output, overwrite=overwrite)
     say(f"report written to {output}")

@@ -10,7 +10,8 @@ import numpy as np
 
 from lesionmap.annotate.places import distance_to
 from lesionmap.compare.position import drawn_on, some_of
-from lesionmap.skeleton import bones_of, known, leg_lengths
+from lesionmap.skeleton import bones_of, leg_lengths, place_name
+from lesionmap.texts import Said, english
 from lesionmap.visits import visit_key_parts, years_between
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lesionmap.compare.facts import Change, TrackCourse, VisitFacts
     from lesionmap.lesions import Lesion
+    from lesionmap.texts import Texts
 
 __all__ = ["Doubt", "look_again"]
 
@@ -32,13 +34,24 @@ _LEG_MM_A_YEAR = 90.0  # hip to ankle; some 50 mm in the fastest year
 class Doubt:
     """One thing to look at again."""
 
-    words: str
+    said: Said
     visit: str
     """Key of the visit to go to."""
     lesion: str = ""
     """Id there; empty where none is marked."""
     track: str = ""
     site: str = ""
+    named: tuple[tuple[str, str], ...] = ()
+    """Sites in the sentence, by its places."""
+
+    def told(self, texts: Texts) -> str:
+        """Give the sentence in a language."""
+        return texts.tell(self.said, **{name: place_name(site, texts) for name, site in self.named})
+
+    @property
+    def words(self) -> str:
+        """The sentence in English."""
+        return self.told(english())
 
 
 def look_again(visits: Sequence[VisitFacts], courses: Sequence[TrackCourse]) -> tuple[Doubt, ...]:
@@ -66,9 +79,9 @@ def _gaps(course: TrackCourse) -> Iterator[Doubt]:
     for before, after in pairwise(marked):
         gone = [x for x in changes[before + 1 : after] if x.state in ("unanswered", "resolved")]
         if gone:
-            how = "resolved" if gone[-1].state == "resolved" else "neither marked nor answered"
-            words = f"marked at {changes[before].visit} and {changes[after].visit}, {how} at {gone[-1].visit}"
-            yield Doubt(f"{words}: missed there, or come back?", gone[-1].visit, "", course.track, course.site)
+            values = ("before", changes[before].visit), ("after", changes[after].visit), ("visit", gone[-1].visit)
+            said = Said("doubt.resolved" if gone[-1].state == "resolved" else "doubt.unanswered", values)
+            yield Doubt(said, gone[-1].visit, "", course.track, course.site)
 
 
 def _jumps(visits: Sequence[VisitFacts], course: TrackCourse) -> Iterator[Doubt]:
@@ -78,9 +91,10 @@ def _jumps(visits: Sequence[VisitFacts], course: TrackCourse) -> Iterator[Doubt]
         was, now = (frozenset(bone for x in some for site in x.sites for bone in bones_of(site)) for some in (old, new))
         if was & now:
             continue
-        names = f"{known(old[0].sites[0]).name} at {before}, {known(new[0].sites[0]).name} here"
-        what = "another side" if {bone for bone, _ in was} & {bone for bone, _ in now} else "another bone"
-        yield Doubt(f"{what}: {names}", key, new[0].id, course.track, course.site)
+        bone = {bone for bone, _ in was} & {bone for bone, _ in now}
+        said = Said("doubt.side" if bone else "doubt.bone", (("before", before),))
+        named = ("was", old[0].sites[0]), ("now", new[0].sites[0])
+        yield Doubt(said, key, new[0].id, course.track, course.site, named)
 
 
 def _lesions(visits: Sequence[VisitFacts], key: str, change: Change) -> list[Lesion]:
@@ -93,8 +107,9 @@ def _leaps(course: TrackCourse) -> Iterator[Doubt]:
     sized = [x for x in course.states.values() if x.volume_ml]
     for before, now in pairwise(sized):
         if now.volume_ml and before.volume_ml and now.volume_ml > _GROWN * before.volume_ml and not now.split_merge:
-            words = f"{before.volume_ml:.2g} ml at {before.visit}, {now.volume_ml:.2g} ml here: the same lesion?"
-            yield Doubt(words, now.visit, now.lesions[0], course.track, course.site)
+            sizes = ("was", f"{before.volume_ml:.2g}"), ("now", f"{now.volume_ml:.2g}")
+            said = Said("doubt.grown", (*sizes, ("before", before.visit)))
+            yield Doubt(said, now.visit, now.lesions[0], course.track, course.site)
 
 
 def _outside(facts: VisitFacts) -> Iterator[Doubt]:
@@ -108,9 +123,9 @@ def _outside(facts: VisitFacts) -> Iterator[Doubt]:
         bones = frozenset(bone for name in lesion.sites for bone in bones_of(name))
         away = float(np.min(distance_to(points, bones, placement)))
         if away > _OUTSIDE_MM:
-            words = f"lies {away:.0f} mm beside its bone: the site, or the skeleton, is not right"
+            said = Said("doubt.outside", (("mm", f"{away:.0f}"),))
             track = lesion.tracks[0] if lesion.tracks else ""
-            yield Doubt(words, facts.visit.key, lesion.id, track, lesion.sites[0])
+            yield Doubt(said, facts.visit.key, lesion.id, track, lesion.sites[0])
 
 
 def _legs(visits: Sequence[VisitFacts]) -> Iterator[Doubt]:
@@ -122,6 +137,5 @@ def _legs(visits: Sequence[VisitFacts]) -> Iterator[Doubt]:
             years = years_between(visit_key_parts(before)[0], visit_key_parts(key)[0])
             slack = _SHORTER_SE * float(np.hypot(se, new_se))
             if now < was - slack or now > was + slack + _LEG_MM_A_YEAR * years:
-                yield Doubt(
-                    f"{side} leg {was:.0f} mm at {before}, {now:.0f} mm here: look at hip, knee and ankle of both", key
-                )
+                values = ("was", f"{was:.0f}"), ("before", before), ("now", f"{now:.0f}")
+                yield Doubt(Said(f"doubt.{side}_leg", values), key)

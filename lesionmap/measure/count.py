@@ -10,6 +10,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.measure.extent import main_measurement
 from lesionmap.measure.rule import RULES
 from lesionmap.skeleton import Site, bones_of, known, members
+from lesionmap.texts import Said, english
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,8 +34,8 @@ class Judged:
     """Its id."""
     counts_as: int
     """0: not counted; 2 or more: it lies on both sides of a physis and the rule counts them apart."""
-    why_not: str = ""
-    """Why it is not counted; empty if it is."""
+    why: Said | None = None
+    """Why it is not counted; None if it is."""
     hands_feet: bool = False
     """True if all its sites lie in hands or feet."""
 
@@ -42,6 +43,11 @@ class Judged:
     def counted(self) -> bool:
         """True if it counts."""
         return self.counts_as > 0
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not counted, in English; empty if it is."""
+        return english().tell(self.why) if self.why else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +127,17 @@ def count(
 def _judge(lesion: Lesion, rule: CountRule, measurements: Sequence[Measurement]) -> Judged:
     hands_feet = all(place.region in _HANDS_FEET for name in lesion.sites for place in members(name))
     volume_ml = main_measurement(measurements).volume_ml
-    why_not = ""
+    why_not = None
     if lesion.certainty not in rule.certainties:
-        why_not = f"certainty {lesion.certainty.replace('_', ' ')}"
+        why_not = Said("why_not_counted.certainty", (("certainty", Said(f"certainty.{lesion.certainty}")),))
     elif rule.smallest_ml is not None and volume_ml is not None and volume_ml < rule.smallest_ml:
-        why_not = f"{volume_ml:.2g} ml, smaller than {rule.smallest_ml:g} ml"
+        sizes = ("ml", f"{volume_ml:.2g}"), ("least", f"{rule.smallest_ml:g}")
+        why_not = Said("why_not_counted.small", sizes)
     elif hands_feet and rule.hands_feet == "left_out":
-        why_not = "hand or foot"
+        why_not = Said("why_not_counted.hand_foot")
     if why_not:
         return Judged(lesion.id, 0, why_not, hands_feet)
-    return Judged(lesion.id, _parts(lesion) if rule.physis == "apart" else 1, "", hands_feet)
+    return Judged(lesion.id, _parts(lesion) if rule.physis == "apart" else 1, None, hands_feet)
 
 
 def _parts(lesion: Lesion) -> int:

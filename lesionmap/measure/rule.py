@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Certainty
+from lesionmap.texts import english
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lesionmap.texts import Texts
 
 __all__ = ["RULES", "CountRule", "rule_from_file", "rule_named"]
 
@@ -61,15 +64,20 @@ vertebra on its own; hands and feet counted.'
 
     @property
     def sentence(self) -> str:
-        """The rule in words, to be printed beside a count."""
-        words = [word.replace("_", " ") for word in self.certainties]
-        sure = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-        size = "of any size" if self.smallest_ml is None else f"of {self.smallest_ml:g} ml or more (or of unknown size)"
-        crossing = "is one" if self.physis == "joined" else "counts on either side of it"
-        hands = "counted" if self.hands_feet == "counted" else "left out"
-        return (
-            f'Counted (rule "{self.name}"): {sure} lesions {size}; a lesion that crosses a physis {crossing}; '
-            f"each vertebra on its own; hands and feet {hands}."
+        """The rule in words, to be printed beside a count; in English."""
+        return self.told(english())
+
+    def told(self, texts: Texts) -> str:
+        """Give the rule in the words of a language."""
+        say, small = texts.say, self.smallest_ml
+        *words, last = [texts.name("certainty", word) for word in self.certainties]
+        return say(
+            "rule.sentence",
+            name=self.name,
+            certainties=say("list.and", names=", ".join(words), last=last) if words else last,
+            size=say("rule.any_size") if small is None else say("rule.least_size", ml=f"{small:g}"),
+            physis=texts.name("rule", self.physis),
+            hands=texts.name("rule", self.hands_feet),
         )
 
 

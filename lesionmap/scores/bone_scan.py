@@ -19,6 +19,7 @@ from lesionmap.measure import RULES
 from lesionmap.skeleton import members
 from lesionmap.skeleton.coverage import site_of_ball
 from lesionmap.skeleton.shape import pose
+from lesionmap.texts import Said, english
 from lesionmap.visits import placement_on
 
 if TYPE_CHECKING:
@@ -44,8 +45,13 @@ class ScanFigures:
     area_mm2: float | None
     """Of all that are outlined; of one outlined in both views the mean of both. None where none is."""
     index_percent: float | None
-    """Bone Scan Index by masses of adults, 0 to 100; None where ``why_not`` says."""
-    why_not: str = ""
+    """Bone Scan Index by masses of adults, 0 to 100; None where ``why`` says."""
+    why: Said | None = None
+
+    @property
+    def why_not(self) -> str:
+        """Why there is no index, in English; empty if there is one."""
+        return english().tell(self.why) if self.why else ""
 
 
 def scan_figures(facts: VisitFacts, count: Count | None = None) -> ScanFigures | None:
@@ -68,12 +74,13 @@ def scan_figures(facts: VisitFacts, count: Count | None = None) -> ScanFigures |
     outlined = {key: found for key, found in areas.items() if found}
     total = sum(float(np.mean(list(found.values()))) for found in outlined.values()) if outlined else None
     placement = next((placement_on(facts.visit, facts.placement, series) for series in flat.values()), None)
-    why_not = "the skeleton is not placed on the scan" if placement is None else ""
+    why_not = Said("scan.no_skeleton") if placement is None else None
     if not why_not and len(outlined) < len(counted):
-        why_not = f"{len(counted) - len(outlined)} of {len(counted)} foci have no outline"
+        bare = len(counted) - len(outlined)
+        why_not = Said("scan.no_outline", (("n", str(bare)), ("all", str(len(counted)))))
     shares = [] if why_not or placement is None else [_share(x, areas[x.id], placement) for x in counted]
     if None in shares:
-        why_not = "a focus lies in a bone of which no mass is told, or in a group of several parts"
+        why_not = Said("scan.no_mass")
     known_shares = [share for share in shares if share is not None]
     return ScanFigures(len(counted), total, None if why_not else _PER_CENT * _added(known_shares), why_not)
 

@@ -9,6 +9,7 @@ from lesionmap.compare import is_read
 from lesionmap.scores.definition import TO_BE_CONFIRMED
 from lesionmap.scores.mapped import FACTS, Told, ground_of
 from lesionmap.skeleton import bones_of
+from lesionmap.texts import Said, english
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lesionmap.clinic import Observation
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Lesion
-    from lesionmap.scores.definition import Definition, Item
+    from lesionmap.scores.definition import CutOff, Definition, Item
     from lesionmap.scores.mapped import Ground, Read, Value
 
 __all__ = ["WITHIN_DAYS", "Score", "ScoreItem", "nearest", "score"]
@@ -66,10 +67,15 @@ class Score:
     missing: tuple[str, ...]
     """Items without a value (``tibia.left signal_extension``)."""
     unverified: tuple[str, ...]
-    reading: str = ""
+    reached: Said | None = None
     """What the sum means, by the cut-off that it reaches."""
     parts: tuple[Score, ...] = ()
     """Of units, where the score is one of units."""
+
+    @property
+    def reading(self) -> str:
+        """What the sum means, in English; empty: it reaches no cut-off."""
+        return english().tell(self.reached) if self.reached else ""
 
 
 def score(definition: Definition, results: Read, visit: str, *, within_days: int = WITHIN_DAYS) -> Score:
@@ -151,8 +157,12 @@ def _one(definition: Definition, ground: Ground, seen: _Seen) -> Score:
         why_no_sum=why,
         missing=missing,
         unverified=definition.unverified,
-        reading=f"{highest.at_least:g} or more is published with: {highest.words}" if highest else "",
+        reached=_reached(highest) if highest else None,
     )
+
+
+def _reached(cut: CutOff) -> Said:
+    return Said("scores.reading", (("at_least", f"{cut.at_least:g}"), ("words", cut.words)))
 
 
 def _why_no_sum(definition: Definition, missing: Sequence[str]) -> str:

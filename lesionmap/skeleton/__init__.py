@@ -22,6 +22,7 @@ from lesionmap.skeleton.coverage import coverage, imaged
 from lesionmap.skeleton.estimate import PLACING_MM
 from lesionmap.skeleton.lengths import Length, leg_lengths
 from lesionmap.skeleton.locate import Located, SiteShare, locate, site_shares
+from lesionmap.skeleton.naming import name_without_side, place_name
 from lesionmap.skeleton.outline import Outline, SiteShape, bone_lines, map_points, map_site, outline, seen_lines
 from lesionmap.skeleton.physes import PhysisState, physis_state
 from lesionmap.skeleton.placement import LabelMap, PlacedLandmark, Placement, place
@@ -65,9 +66,11 @@ __all__ = [
     "map_site",
     "members",
     "mirror",
+    "name_without_side",
     "outline",
     "physis_state",
     "place",
+    "place_name",
     "regions",
     "seen_lines",
     "site",

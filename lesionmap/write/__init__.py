@@ -10,6 +10,7 @@ from lesionmap.write.fhir import fhir_bundle, write_fhir
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
 from lesionmap.write.keyimages import KeyImage, key_images
+from lesionmap.write.language import language_named
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, MapPanel, dot_radius_mm
 from lesionmap.write.nifti import write_label_map, write_nifti_labels
@@ -45,6 +46,7 @@ __all__ = [
     "ending",
     "fhir_bundle",
     "key_images",
+    "language_named",
     "lesion_rows",
     "map_model",
     "map_svg",

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from lesionmap import __version__
 from lesionmap.compare import is_read
 from lesionmap.measure import main_measurement
-from lesionmap.skeleton import PLACING_MM, imaged, known, leg_lengths, regions, sites
+from lesionmap.skeleton import PLACING_MM, imaged, leg_lengths, place_name, regions, sites
 from lesionmap.write.clinical import clinical_sections
 from lesionmap.write.diseased import disease_section, doubt_lines
 from lesionmap.write.rows import tally_words, threshold_words
 from lesionmap.write.scanned import scan_sections
-from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, dated, figure, side_by_side
-from lesionmap.write.style import STATE_STYLE, state_style
+from lesionmap.write.sections import UNKNOWN, Cell, Section, Table, capital, dated, figure, listed, side_by_side
+from lesionmap.write.style import STATE_STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lesionmap.compare import TrackCourse, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Measurement
+    from lesionmap.texts import Texts
     from lesionmap.write.results import Results
 
 __all__ = ["UNKNOWN", "Cell", "Section", "Table", "facts_line", "heading", "sections"]
@@ -32,25 +33,25 @@ _BEFORE_LIST = 6
 
 def heading(results: Results) -> str:
     """Give the title of the report."""
-    return f"Bone lesions of {results.patient.id}"
+    return results.texts.say("head.title", patient=results.patient.id)
 
 
 def facts_line(results: Results) -> str:
     """Say who, how many visits and who read them."""
-    sex = {"F": "girl", "M": "boy", None: "sex not known"}[results.patient.sex]
+    texts = results.texts
     first, last = results.visits[0].visit.key, results.visits[-1].visit.key
-    n = len(results.visits)
-    when = f"1 visit, {first}" if n == 1 else f"{n} visits, {first} to {last}"
-    return f"{sex} · {when} · read by {results.reader}"
+    when = texts.many("head.visits", len(results.visits), first=first, last=last)
+    sex = texts.name("sex", results.patient.sex or "unknown")
+    return texts.say("head.line", sex=sex, when=when, reader=results.reader)
 
 
 def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ...]:
     """Give the sections of the report in their order; those without content are left out."""
-    warned = _warnings(results)
+    warned, say = _warnings(results), results.texts.say
     made = [
-        Section("Look at this first", warned, kind="warning") if warned else None,
-        Section("Lesion map", kind="map"),
-        Section("Timeline", kind="timeline", below=_timeline_words(results)) if results.courses else None,
+        Section(say("warning.title"), warned, kind="warning") if warned else None,
+        Section(say("map.title"), kind="map"),
+        Section(say("timeline.title"), kind="timeline", below=_timeline_words(results)) if results.courses else None,
         _counts(results),
         *_courses(results),
         disease_section(results),
@@ -66,11 +67,8 @@ def sections(results: Results, *, with_notes: bool = False) -> tuple[Section, ..
 
 
 def _timeline_words(results: Results) -> tuple[str, ...]:
-    return (
-        "A line joins readings of one lesion; dotted: a visit between them does not tell.",
-        "Hatched: not imaged before its first mark. Bars at leg lengths: one standard error.",
-        results.rule.sentence,
-    )
+    say = results.texts.say
+    return say("timeline.line"), say("timeline.hatched"), results.rule.told(results.texts)
 
 
 def _images(results: Results) -> Section | None:
@@ -86,32 +84,29 @@ def _images(results: Results) -> Section | None:
     ]
     if not drawn:
         return None
-    gone = [f"{key} {_short(lesion)}" for key, lesion in drawn if (key, lesion.id) not in have]
-    words = ("The slice with most of the outline; the same millimetres a side at all visits of a lesion.",) * bool(have)
-    lost = (f"No picture, as the images cannot be read any more: {_names(gone)}.",) if gone else ()
-    return Section("Key images", kind="images", below=(*words, *lost))
-
-
-def _names(names: Sequence[str]) -> str:
-    """List names, the first few of many."""
-    more = len(names) - _BEFORE_LIST
-    return ", ".join(names[:_BEFORE_LIST]) + (f" and {more} more" if more > 0 else "")
+    say = results.texts.say
+    gone = [f"{key} {_short(lesion, results)}" for key, lesion in drawn if (key, lesion.id) not in have]
+    words = (say("images.below"),) * bool(have)
+    lost = (say("images.lost", lesions=listed(gone, _BEFORE_LIST, results)),) if gone else ()
+    return Section(say("images.title"), kind="images", below=(*words, *lost))
 
 
 def _warnings(results: Results) -> tuple[str, ...]:
-    found = []
-    for facts in results.visits:
-        key = facts.visit.key
-        open_ = [known(course.site).name for course in results.courses if _state(course, key) == "unanswered"]
-        if open_:
-            found.append(f"{key}: not answered yet, gone or not seen: {_names(open_)}.")
-        if facts.placement is None or facts.placement.coverage is None:
-            found.append(f"{key}: what was imaged is not known; a lesion not marked there may have been missed.")
-        unsized = [_short(lesion) for lesion in facts.lesion_map.lesions if _main(facts, lesion).volume_ml is None]
-        if unsized:
-            found.append(f"{key}: no volume for {_names(unsized)}.")
-        found += [f"{key}: skeleton: {warning}" for warning in (facts.placement.warnings if facts.placement else ())]
-    return (*found, *doubt_lines(results))
+    return (*(line for facts in results.visits for line in _warnings_of(results, facts)), *doubt_lines(results))
+
+
+def _warnings_of(results: Results, facts: VisitFacts) -> Iterator[str]:
+    key, texts, marked = facts.visit.key, results.texts, facts.lesion_map.lesions
+    open_ = [place_name(course.site, texts) for course in results.courses if _state(course, key) == "unanswered"]
+    if open_:
+        yield texts.say("warning.unanswered", visit=key, sites=listed(open_, _BEFORE_LIST, results))
+    if facts.placement is None or facts.placement.coverage is None:
+        yield texts.say("warning.coverage", visit=key)
+    unsized = [_short(lesion, results) for lesion in marked if _main(facts, lesion).volume_ml is None]
+    if unsized:
+        yield texts.say("warning.volume", visit=key, lesions=listed(unsized, _BEFORE_LIST, results))
+    for warning in facts.placement.warnings if facts.placement else ():
+        yield texts.say("warning.skeleton", visit=key, warning=warning)
 
 
 def _state(course: TrackCourse, key: str) -> str:
@@ -119,8 +114,8 @@ def _state(course: TrackCourse, key: str) -> str:
     return change.state if change is not None else ""
 
 
-def _short(lesion: Lesion) -> str:
-    return f"{lesion.id} ({known(lesion.sites[0]).name})"
+def _short(lesion: Lesion, results: Results) -> str:
+    return f"{lesion.id} ({place_name(lesion.sites[0], results.texts)})"
 
 
 def _main(facts: VisitFacts, lesion: Lesion) -> Measurement:
@@ -128,7 +123,7 @@ def _main(facts: VisitFacts, lesion: Lesion) -> Measurement:
 
 
 def _counts(results: Results) -> Section:
-    keys = [facts.visit.key for facts in results.visits]
+    keys, texts, say = [facts.visit.key for facts in results.visits], results.texts, results.texts.say
     used = [name for name in STATE_STYLE if any(_state(c, key) == name for c in results.courses for key in keys)]
     rows = []
     for facts in results.visits:
@@ -139,20 +134,23 @@ def _counts(results: Results) -> Section:
         figures = (*tally, *states)
         age = UNKNOWN if facts.visit.age_y is None else f"{facts.visit.age_y:.1f}"
         rows.append((Cell(key), Cell(age, number=True), *(Cell(str(n), number=True) for n in figures)))
-    header = ("visit", "age, years", "lesions", "bones", "sites", *(state_style(name).words for name in used))
+    tallied = say("counts.lesions"), say("counts.bones"), say("counts.sites")
+    header = (say("column.visit"), say("counts.age"), *tallied, *(texts.name("state", name) for name in used))
     apart = [
-        f"{key}: {tally_words(found)}."
+        say("tally.visit", visit=key, tally=tally_words(found, texts))
         for key, found in results.counts.items()
         if found.total != found.without_hands_feet
     ]
-    unread = [f"{facts.visit.key}: nothing marked." for facts in results.visits if not is_read(facts)]
-    below = (results.rule.sentence, *apart, *unread, "States count tracks, whether they are counted as lesions or not.")
-    return Section("Counts", table=Table(header, tuple(rows), tuple(map(_longest, header))), below=below)
+    nothing = say("tally.unread")
+    unread = [say("tally.visit", visit=x.visit.key, tally=nothing) for x in results.visits if not is_read(x)]
+    below = (results.rule.told(texts), *apart, *unread, say("counts.tracks"))
+    widths = _longest(header[0]) + 3.5, *map(_longest, header[1:])  # dates stand below the first
+    return Section(say("counts.title"), table=Table(header, tuple(rows), widths), below=below)
 
 
 def _longest(words: str) -> float:
     """Give the relative width of a column of figures: that of the longest word over it."""
-    return max(len(word) for word in words.split()) + (5.0 if words == "visit" else 1.5)
+    return max(len(word) for word in words.split()) + 1.5
 
 
 def _courses(results: Results) -> list[Section]:
@@ -161,64 +159,62 @@ def _courses(results: Results) -> list[Section]:
 
 def _course(results: Results, few: Sequence[VisitFacts]) -> Section:
     keys = [facts.visit.key for facts in few]
-    rows, tracks = [], []
+    rows, tracks, say = [], [], results.texts.say
     for number, course in enumerate(results.courses):
-        cells = [_course_cell(course, key) for key in keys]
+        cells = [_course_cell(course, key, results.texts) for key in keys]
         if any(cell.state for cell in cells) or len(few) == len(results.visits):
-            rows.append((Cell(capital(known(course.site).name)), *cells))
+            rows.append((Cell(capital(place_name(course.site, results.texts))), *cells))
             tracks.append((number,))
     return Section(
-        dated("Course of each lesion", few, results),
-        table=Table(("site", *keys), tuple(rows), (1.5, *[1.0] * len(keys)), tuple(tracks)),
-        below=("New: an earlier visit had the site imaged. First seen: none had.",),
+        dated(say("course.title"), few, results),
+        table=Table((say("column.site"), *keys), tuple(rows), (1.5, *[1.0] * len(keys)), tuple(tracks)),
+        below=(say("course.below"),),
     )
 
 
-def _course_cell(course: TrackCourse, key: str) -> Cell:
+def _course_cell(course: TrackCourse, key: str, texts: Texts) -> Cell:
     change = course.states.get(key)
-    if change is None:
-        return Cell(_before(course.imaged.get(key, "unknown")))
-    size = f" · {_ml(change.volume_ml)}" if change.volume_ml is not None else ""
-    more = f" · {change.split_merge}" if change.split_merge else ""
-    return Cell(f"{state_style(change.state).words}{size}{more}", change.state)
-
-
-def _before(how: str) -> str:
-    """Say of a visit without a state whether the site was imaged there."""
-    words = {"imaged": "", "partly": "imaged in part", "not_imaged": "not imaged", "unknown": ""}
-    return words.get(how, "")
+    if change is None:  # whether the site was imaged there
+        how = course.imaged.get(key, "unknown")
+        return Cell(texts.name("before", how) if how in ("partly", "not_imaged") else "")
+    parts = [texts.name("state", change.state)]
+    if change.volume_ml is not None:
+        parts.append(texts.say("course.volume", ml=_ml(change.volume_ml)))
+    if change.split_merge:
+        parts.append(texts.name("split_merge", change.split_merge.replace(" ", "_")))
+    return Cell(" · ".join(parts), change.state)
 
 
 def _lesions(results: Results, facts: VisitFacts, *, with_notes: bool) -> Section:
-    key = facts.visit.key
+    key, texts, say = facts.visit.key, results.texts, results.texts.say
     rows = []
     for lesion in facts.lesion_map.lesions:
         measured = _main(facts, lesion)
         change = results.change(key, lesion)
-        judged = results.counts[key].of(lesion.id)
-        place = "; ".join(known(name).name for name in lesion.sites)
+        why, physis = results.counts[key].of(lesion.id).why, lesion.physis or measured.physis
+        place = "; ".join(place_name(name, texts) for name in lesion.sites)
         note = f" ({lesion.note})" if with_notes and lesion.note else ""
         rows.append(
             (
                 Cell(lesion.id),
                 Cell(capital(place) + note),
-                Cell(lesion.certainty.replace("_", " ")),
-                Cell(state_style(change.state).words, change.state) if change else Cell(UNKNOWN),
-                Cell(_ml(measured.volume_ml, unit=""), number=True),
+                Cell(texts.name("certainty", lesion.certainty)),
+                Cell(texts.name("state", change.state), change.state) if change else Cell(UNKNOWN),
+                Cell(_ml(measured.volume_ml), number=True),
                 Cell(figure(measured.diameter_mm, 0), number=True),
                 Cell(figure(measured.signal_ratio, 2), number=True),
-                Cell(lesion.physis or measured.physis or UNKNOWN),
-                Cell("yes" if judged.counted else f"no: {judged.why_not}"),
+                Cell(texts.name("physis", physis) if physis else UNKNOWN),
+                Cell(say("lesions.no", why=texts.tell(why)) if why else say("lesions.yes")),
             )
         )
-    header = ("lesion", "site", "certainty", "state", "ml", "mm", "ratio", "physis", "counted")
+    header = (
+        say("column.lesion"), say("column.site"), say("lesions.certainty"), say("lesions.state"), say("column.ml"),
+        say("column.mm"), say("lesions.ratio"), say("lesions.physis"), say("lesions.counted"),
+    )  # fmt: skip
     widths = (0.75, 3.0, 1.15, 1.4, 0.7, 0.6, 0.75, 0.95, 1.2)
-    below = (f"ml: volume. mm: largest diameter. ratio: signal to reference region. {UNKNOWN}: not known.",)
+    below = (say("lesions.below", unknown=UNKNOWN),)
     tracks = tuple(results.tracks(key, lesion.id) for lesion in facts.lesion_map.lesions)
-    return Section(f"Lesions on {key}", table=Table(header, tuple(rows), widths, tracks), below=below)
-
-
-_LEG_WORDS = {"femur": "Femur: hip centre to knee", "tibia": "Tibia: knee to ankle", "leg": "Leg: both together"}
+    return Section(say("lesions.title", visit=key), table=Table(header, tuple(rows), widths, tracks), below=below)
 
 
 def _legs(results: Results) -> Section | None:
@@ -230,17 +226,15 @@ def _legs(results: Results) -> Section | None:
             if any(value is not None for value, _ in sides):
                 apart = _with_error(length.difference_mm, length.difference_se_mm, signed=True)
                 figures = (*(_with_error(*side) for side in sides), apart)
-                rows.append(
-                    (Cell(facts.visit.key), Cell(_LEG_WORDS[length.name]), *(Cell(x, number=True) for x in figures))
-                )
+                name = Cell(results.texts.name("leg", length.name))
+                rows.append((Cell(facts.visit.key), name, *(Cell(x, number=True) for x in figures)))
     if not rows:
         return None
-    below = (
-        f"mm between landmarks ± standard error; placing a landmark is taken to err by {PLACING_MM:.0f} mm (assumed).",
-        "Difference: left minus right. Less than two standard errors cannot be told from no difference.",
-    )
-    header = ("visit", "length", "left", "right", "difference")
-    return Section("Leg lengths", table=Table(header, tuple(rows), (1.0, 2.2, 1.0, 1.0, 1.0)), below=below)
+    say = results.texts.say
+    below = say("legs.error", mm=f"{PLACING_MM:.0f}"), say("legs.below")
+    legs = say("legs.left"), say("legs.right"), say("legs.difference")
+    header = (say("column.visit"), say("legs.length"), *legs)
+    return Section(say("legs.title"), table=Table(header, tuple(rows), (1.0, 2.2, 1.0, 1.0, 1.0)), below=below)
 
 
 def _with_error(value: float | None, error: float | None, *, signed: bool = False) -> str:
@@ -255,37 +249,44 @@ def _coverages(results: Results) -> list[Section]:
 
 
 def _coverage(results: Results, few: Sequence[VisitFacts]) -> Section:
-    rows = [(Cell(capital(region)), *(Cell(_region_imaged(facts, region)) for facts in few)) for region in regions()]
-    header = ("region", *(facts.visit.key for facts in few))
-    series = tuple(
-        f"{facts.visit.key}: {', '.join(one.name for one in facts.visit.series) or 'no images'}." for facts in few
+    texts, say = results.texts, results.texts.say
+    rows = [
+        (Cell(capital(texts.named("regions", region, region))), *(Cell(_region_imaged(x, region, texts)) for x in few))
+        for region in regions()
+    ]
+    header = (say("coverage.region"), *(facts.visit.key for facts in few))
+    names = [(x.visit.key, ", ".join(one.name for one in x.visit.series)) for x in few]
+    none = say("coverage.no_images")
+    below = (
+        say("coverage.below"),
+        *(say("coverage.series", visit=key, series=listed_ or none) for key, listed_ in names),
     )
-    below = ("Not imaged is never no lesion.", *series)
-    return Section(dated("What was imaged", few, results), table=Table(header, tuple(rows)), below=below)
+    return Section(dated(say("coverage.title"), few, results), table=Table(header, tuple(rows)), below=below)
 
 
-def _region_imaged(facts: VisitFacts, region: str) -> str:
+def _region_imaged(facts: VisitFacts, region: str, texts: Texts) -> str:
     if facts.placement is None or facts.placement.coverage is None:
-        return "not known"
+        return texts.name("imaged", "unknown")
     placement = facts.placement
     members = [site for site in sites() if site.region == region]
     found = {site.id: imaged(placement, site.id) for site in members}
     kinds = set(found.values())
     if len(kinds) == 1:
-        return {"imaged": "imaged", "not_imaged": "not imaged", "partly": "in part"}.get(kinds.pop(), "not known")
+        return texts.name("imaged", kinds.pop())
     gone = sum(how == "not_imaged" for how in found.values())
-    return f"in part ({gone} of {len(members)} sites not)" if gone else "in part"
+    return texts.say("coverage.part", n=gone, all=len(members)) if gone else texts.name("imaged", "partly")
 
 
 def _method(results: Results) -> Section:
+    say = results.texts.say
     lines = (
-        "Lesions were marked by the reader. Volumes, diameters and signals are computed from the masks.",
-        "Sites are the reader's own, proposed by a parametric skeleton placed on landmarks.",
+        say("method.marked"),
+        say("method.sites"),
         threshold_words(results),
-        f"Programs: lesionmap {__version__}, Python {platform.python_version()}, {_versions()}.",
-        "Research use only. Not for diagnosis or treatment.",
+        say("method.programs", version=__version__, python=platform.python_version(), others=_versions()),
+        say("use.whole"),
     )
-    return Section("Method", lines)
+    return Section(say("method.title"), lines)
 
 
 def _versions() -> str:
@@ -298,7 +299,7 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def _ml(volume_ml: float | None, unit: str = " ml") -> str:
+def _ml(volume_ml: float | None) -> str:
     if volume_ml is None:
         return UNKNOWN
-    return (f"{volume_ml:.1f}" if volume_ml >= 1 else f"{volume_ml:.2g}") + unit
+    return f"{volume_ml:.1f}" if volume_ml >= 1 else f"{volume_ml:.2g}"

@@ -203,7 +203,7 @@ def _plan(panels: Sequence[MapPanel], columns: int, tall: float | None) -> _Plan
 
 def _rule_lines(panels: Sequence[MapPanel], width: float) -> list[str]:
     """Give the rules (one as a rule) and the words without which no figure leaves."""
-    sentences = [*dict.fromkeys(panel.rule for panel in panels if panel.rule), "Research use only."]
+    sentences = [*dict.fromkeys(panel.rule for panel in panels if panel.rule), panels[0].texts.say("use.map")]
     return wrap(" ".join(sentences), width, _SMALL)
 
 

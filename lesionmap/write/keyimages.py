@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionmap.measure import main_measurement
-from lesionmap.skeleton import known
+from lesionmap.skeleton import place_name
 from lesionmap.write.sections import capital
-from lesionmap.write.style import state_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,14 +176,14 @@ def image_title(results: Results, image: KeyImage) -> str:
     """Say what a key image shows: visit, lesion, site and state."""
     lesion = results.facts(image.visit).lesion_map.lesion(image.lesion)
     change = results.change(image.visit, lesion)
-    state = f", {state_style(change.state).words}" if change else ""
-    return f"{image.visit} · {image.lesion} · {capital(known(lesion.sites[0]).name)}{state}"
+    state = f", {results.texts.name('state', change.state)}" if change else ""
+    return f"{image.visit} · {image.lesion} · {capital(place_name(lesion.sites[0], results.texts))}{state}"
 
 
 def shown_of(results: Results, image: KeyImage) -> list[tuple[KeyImage, str, bool]]:
     """Give what is shown of a lesion, each with words and whether it is outlined: before, now, now without."""
     before = _before(results, image)
-    earlier = [] if before is None else [(before, f"{before.visit}, before", True)]
+    earlier = [] if before is None else [(before, results.texts.say("images.before", visit=before.visit), True)]
     return [*earlier, (image, image.visit, True), (image, image.series, False)]
 
 

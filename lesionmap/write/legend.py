@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from lesionmap.texts import english
 from lesionmap.write.lettering import width_in
 from lesionmap.write.mapmodel import REFERENCE_MM, MapDot, dot_radius_mm
 from lesionmap.write.skeletons import ALL_HATCH, PART_HATCH, draw_dot
@@ -49,14 +50,16 @@ def legend_items(panels: Sequence[MapPanel], skeleton_in: float) -> tuple[Item, 
 
     The discs of the sizes are as large as on skeletons ``skeleton_in`` inches high.
     """
+    texts = panels[0].texts if panels else english()
+    say = texts.say
     dots = [dot for panel in panels for dot in panel.dots]
     states = {dot.state if dot.state in STATE_STYLE else "marked" for dot in dots}
-    items = [Item(STATE_STYLE[name].words, replace(_KEY, state=name)) for name in STATE_STYLE if name in states]
+    items = [Item(texts.name("state", name), replace(_KEY, state=name)) for name in STATE_STYLE if name in states]
     measured = [dot.volume_ml for dot in dots if dot.volume_ml is not None]
     crowded = any(dot.radius_mm < dot_radius_mm(dot.volume_ml) - 0.1 for dot in dots)
     items += [
         Item(
-            f"{volume:g} ml" + (" (smaller in a crowd)" if crowded and volume == 10.0 else ""),
+            say("legend.crowd" if crowded and volume == 10.0 else "legend.size", ml=f"{volume:g}"),
             radius_in=dot_radius_mm(volume) * skeleton_in / REFERENCE_MM,
             size_key=True,
         )
@@ -65,19 +68,19 @@ def legend_items(panels: Sequence[MapPanel], skeleton_in: float) -> tuple[Item, 
     ]
     marked = [dot for dot in dots if not STATE_STYLE.get(dot.state, STATE_STYLE["marked"]).hollow]
     if any(dot.volume_ml is None for dot in marked):
-        items.append(Item("not measured", replace(_KEY, volume_ml=None)))
+        items.append(Item(say("legend.not_measured"), replace(_KEY, volume_ml=None)))
     if not all(dot.counted for dot in marked):
-        items.append(Item("not counted", replace(_KEY, counted=False)))
+        items.append(Item(say("legend.not_counted"), replace(_KEY, counted=False)))
     if any(dot.marked_on == "scan" for dot in dots):
-        items.append(Item("bone scan alone", replace(_KEY, marked_on="scan")))
+        items.append(Item(say("legend.scan"), replace(_KEY, marked_on="scan")))
     if any(dot.marked_on == "both" for dot in dots):
-        items.append(Item("slices and bone scan", replace(_KEY, marked_on="both")))
+        items.append(Item(say("legend.both"), replace(_KEY, marked_on="both")))
     if any(dot.approximate for dot in dots):
-        items.append(Item("only the site is known", replace(_KEY, approximate=True), _RADIUS_IN * 0.8))
+        items.append(Item(say("legend.approximate"), replace(_KEY, approximate=True), _RADIUS_IN * 0.8))
     if any(panel.not_imaged for panel in panels):
-        items.append(Item("not imaged", hatch=ALL_HATCH))
+        items.append(Item(say("legend.not_imaged"), hatch=ALL_HATCH))
     if any(panel.partly for panel in panels):
-        items.append(Item("imaged in part", hatch=PART_HATCH))
+        items.append(Item(say("legend.partly"), hatch=PART_HATCH))
     return tuple(items)
 
 

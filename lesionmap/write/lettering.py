@@ -58,10 +58,14 @@ def _width_pt(text: str, weight: Weight) -> float:
     return float(font.get_width_height()[0]) / 64.0
 
 
-def wrap(text: str, room_in: float, size: float, weight: Weight = "normal") -> list[str]:
-    """Break text into lines that fit into a width in inches; a word that is too long alone is cut with an ellipsis."""
+def wrap(text: str, room_in: float, size: float, weight: Weight = "normal", *, break_words: bool = False) -> list[str]:
+    """Break text into lines that fit into a width in inches.
+
+    A word that is too long alone is cut with an ellipsis, or with ``break_words`` goes on in the next line.
+    """
     lines: list[str] = []
-    for word in text.split():
+    words = text.split()
+    for word in [part for one in words for part in _parts(one, room_in, size, weight)] if break_words else words:
         joined = f"{lines[-1]} {word}" if lines else word
         if lines and width_in(joined, size, weight) <= room_in:
             lines[-1] = joined
@@ -74,6 +78,17 @@ def _cut(word: str, room_in: float, size: float, weight: Weight) -> str:
     if width_in(word, size, weight) <= room_in:
         return word
     return next((short for short in _shorter(word) if width_in(short, size, weight) <= room_in), "…")
+
+
+def _parts(word: str, room_in: float, size: float, weight: Weight) -> Iterator[str]:
+    """Break a word that is too long alone, with hyphens."""
+    while width_in(word, size, weight) > room_in:
+        fits = [n for n in range(1, len(word)) if width_in(f"{word[:n]}-", size, weight) <= room_in]
+        if not fits:
+            break
+        yield f"{word[: fits[-1]]}-"
+        word = word[fits[-1] :]
+    yield word
 
 
 def _shorter(word: str) -> Iterator[str]:

@@ -12,7 +12,6 @@ from lesionmap.write.figure import map_svg, slim_svg
 from lesionmap.write.keyimages import image_title, shown_of
 from lesionmap.write.mapmaker import map_model
 from lesionmap.write.sections import capital
-from lesionmap.write.style import state_style
 from lesionmap.write.timeline import lanes, timeline_svg
 
 if TYPE_CHECKING:
@@ -36,23 +35,23 @@ def map_html(results: Results) -> str:
     drawings = "\n".join(_panel(results, panel, number) for number, panel in enumerate(panels))
     if len(panels) == 1:
         return drawings
-    last = len(panels) - 1
+    last, words = len(panels) - 1, escape(results.texts.say("map.visit"))
     slider = (
-        f'<div class="slider"><label for="visit">Visit</label><input type="range" id="visit" min="0" max="{last}" '
+        f'<div class="slider"><label for="visit">{words}</label><input type="range" id="visit" min="0" max="{last}" '
         f'value="{last}" step="1"><output for="visit">{escape(panels[last].title)}</output></div>'
     )
     return f"{slider}\n{drawings}"
 
 
 def _panel(results: Results, panel: MapPanel, number: int) -> str:
-    svg = map_svg([panel])
+    svg, texts = map_svg([panel]), results.texts
     for dot in panel.dots:
         for view in ("front", "back"):
             drawn = f'id="{_attribute(f"dot-0-{dot.lesion or dot.track}-{view}")}"'
             link = f'{track_words(_tracks(results, panel.visit, dot))} tabindex="0" role="button"'
-            words = f"{capital(dot.label)}, {state_style(dot.state).words}, {view}"
+            words = f"{capital(dot.label)}, {texts.name('state', dot.state)}, {texts.name('view', view)}"
             svg = svg.replace(f"<g {drawn}", f'<g {drawn}{link} aria-label="{escape(words)}"')
-    label = f"Lesion map of {panel.title}, front and back"
+    label = texts.say("map.drawing", visit=panel.title)
     title = f'class="drawing" data-title="{escape(panel.title)}"'
     return f"<figure {title}>{_own(svg, f'm{number}-', label)}</figure>"
 
@@ -66,13 +65,14 @@ def _tracks(results: Results, visit: str, dot: MapDot) -> tuple[int, ...]:
 def timeline_html(results: Results) -> str:
     """Give the timeline; its marks are linked."""
     svg = slim_svg(timeline_svg(results).encode("utf-8")).decode("utf-8")
+    texts = results.texts
     for lane in lanes(results):
         for key, state in lane.marks:
             drawn = f'id="lane-{lane.number}-{key}"'
-            words = f"{lane.name}, {key}, {state_style(state).words}"
+            words = f"{lane.name}, {key}, {texts.name('state', state)}"
             link = f'{track_words([lane.number])} tabindex="0" role="button" aria-label="{escape(words)}"'
             svg = svg.replace(f"<g {drawn}", f"<g {drawn}{link}")
-    return f'<figure class="drawing">{_own(svg, "t-", "Timeline of all lesions")}</figure>'
+    return f'<figure class="drawing">{_own(svg, "t-", texts.say("timeline.drawing"))}</figure>'
 
 
 def _attribute(text: str) -> str:
@@ -107,7 +107,7 @@ def _symbol(image: KeyImage, number: int) -> str:
 
 def _lesion(results: Results, image: KeyImage, numbers: dict[tuple[str, str], int]) -> str:
     cells = "".join(
-        _cell(one, numbers[one.visit, one.lesion], words, outlined=outlined)
+        _cell(one, numbers[one.visit, one.lesion], (words, _label(results, one, words)), outlined=outlined)
         for one, words, outlined in shown_of(results, image)
     )
     title = escape(image_title(results, image))
@@ -116,7 +116,12 @@ def _lesion(results: Results, image: KeyImage, numbers: dict[tuple[str, str], in
     return f'<figure class="lesion"{link}>{caption}<div class="pictures">{cells}</div></figure>'
 
 
-def _cell(image: KeyImage, number: int, words: str, *, outlined: bool) -> str:
+def _label(results: Results, image: KeyImage, words: str) -> str:
+    return results.texts.say("images.label", words=words, series=image.series, mm=f"{image.fov_mm:.0f}")
+
+
+def _cell(image: KeyImage, number: int, said: tuple[str, str], *, outlined: bool) -> str:
+    words, label = said
     size, letter = image.size, image.size * 0.075
     lines = "".join(
         f'<path class="line" vector-effect="non-scaling-stroke" d="M{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}z"/>'
@@ -127,6 +132,5 @@ def _cell(image: KeyImage, number: int, words: str, *, outlined: bool) -> str:
         f'<text x="{x:.0f}" y="{size / 2:.0f}" font-size="{letter:.0f}" text-anchor="{anchor}">{text}</text>'
         for x, text, anchor in ((3, left, "start"), (size - 3, right, "end"))
     )
-    label = f"{words}, {image.series}, {image.fov_mm:.0f} mm a side"
     drawn = f'<svg viewBox="0 0 {size} {size}" role="img" aria-label="{escape(label)}"><use href="#k{number}"/>'
     return f"<div><p>{escape(words)}</p>{drawn}{lines}{sides}</svg></div>"

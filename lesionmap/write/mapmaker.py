@@ -10,7 +10,7 @@ import numpy as np
 
 from lesionmap.annotate.places import seen_in
 from lesionmap.compare import marked_on
-from lesionmap.skeleton import Site, imaged, known, locate, map_points, map_site, sites
+from lesionmap.skeleton import Site, imaged, known, locate, map_points, map_site, place_name, sites
 from lesionmap.visits import placement_on
 from lesionmap.write.mapmodel import MapDot, MapPanel, dot_radius_mm
 from lesionmap.write.rows import count_words
@@ -65,18 +65,19 @@ def _panel(results: Results, facts: VisitFacts) -> MapPanel:
     visit = facts.visit
     age_y = visit.age_y if visit.age_y is not None or facts.placement is None else facts.placement.age_y
     not_imaged, partly, is_known = _coverage(facts)
-    age = "" if visit.age_y is None else f" · {visit.age_y:.1f} years"
-    unknown = "" if is_known else "; what was imaged is not known"
+    texts, tally = results.texts, count_words(results, facts)
+    age = "" if visit.age_y is None else f" · {texts.say('map.age', age=f'{visit.age_y:.1f}')}"
     panel = MapPanel(
         visit=visit.key,
         title=f"{visit.key}{age}",
-        count=count_words(results, facts) + unknown,
-        rule=results.rule.sentence,
+        count=tally if is_known else texts.say("map.unknown", count=tally),
+        rule=results.rule.told(texts),
         not_imaged=not_imaged,
         partly=partly,
         coverage_known=is_known,
         age_y=age_y,
         sex=results.patient.sex,
+        texts=texts,
     )
     dots = [_marked(results, facts, lesion, panel) for lesion in facts.lesion_map.lesions]
     for course in results.courses:
@@ -102,7 +103,7 @@ def _marked(results: Results, facts: VisitFacts, lesion: Lesion, panel: MapPanel
     return MapDot(
         lesion=lesion.id,
         track=lesion.tracks[0] if lesion.tracks else "",
-        label=known(lesion.sites[0]).name,
+        label=place_name(lesion.sites[0], results.texts),
         site=lesion.sites[0],
         state=change.state if change else "marked",
         front_mm=front,
@@ -133,7 +134,7 @@ def _not_marked(results: Results, course: TrackCourse, change: Change, panel: Ma
     return MapDot(
         lesion="",
         track=course.track,
-        label=known(course.site).name,
+        label=place_name(course.site, results.texts),
         site=course.site,
         state=change.state,
         front_mm=front,

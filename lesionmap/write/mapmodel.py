@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from lesionmap.texts import english
 
 if TYPE_CHECKING:
     from lesionmap.compare import MarkedOn
+    from lesionmap.texts import Texts
 
 __all__ = ["REFERENCE_MM", "MapDot", "MapPanel", "dot_radius_mm"]
 
@@ -64,6 +67,8 @@ class MapPanel:
     """False: nobody knows what was imaged."""
     age_y: float | None = None
     sex: Sex | None = None
+    texts: Texts = field(default_factory=english, repr=False, compare=False)
+    """Of the legend."""
 
 
 def dot_radius_mm(volume_ml: float | None) -> float:

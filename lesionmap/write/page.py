@@ -22,28 +22,30 @@ if TYPE_CHECKING:
 
 __all__ = ["plain_page", "report_page"]
 
+_MANY_COLUMNS = 11
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
 
 
 def report_page(results: Results, *, with_notes: bool = False) -> str:
     """Give the whole page; every text that people typed is escaped."""
     style, script = (files("lesionmap.write").joinpath(f"report.{end}").read_text("utf-8") for end in ("css", "js"))
-    title = escape(heading(results))
+    title, say = escape(heading(results)), results.texts.say
+    use = f'<span class="use">{escape(say("use.short"))}</span>'
     parts = [_section(results, section) for section in sections(results, with_notes=with_notes)]
     return "\n".join(
         [
             "<!DOCTYPE html>",
-            '<html lang="en">',
+            f'<html lang="{results.texts.language}">',
             '<head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title>",
             f"<style>\n{style}</style></head>",
             "<body><main>",
-            f'<header><h1>{title}</h1><p>{escape(facts_line(results))}</p><span class="use">Research use only</span>',
+            f"<header><h1>{title}</h1><p>{escape(facts_line(results))}</p>{use}",
             "</header>",
             *parts,
-            f"<footer>lesionmap {__version__} · Research use only. Not for diagnosis or treatment.</footer>",
+            f"<footer>lesionmap {__version__} · {escape(say('use.whole'))}</footer>",
             f"</main><script>{script}</script></body></html>",
             "",
         ]
@@ -120,7 +122,8 @@ def _table(table: Table, title: str) -> str:
     tracks = table.tracks or ((),) * len(table.rows)
     rows = "".join(_row(row, own) for row, own in zip(table.rows, tracks, strict=True))
     region = f'class="wide" tabindex="0" role="region" aria-label="{escape(title)}"'
-    return f"<div {region}><table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>"
+    many = ' class="many"' if len(table.header) > _MANY_COLUMNS else ""
+    return f"<div {region}><table{many}><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>"
 
 
 def _row(row: tuple[Cell, ...], tracks: tuple[int, ...]) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lesionmap.write.results import Results
     from lesionmap.write.sections import Cell, Section, Table
 
-__all__ = ["write_pages"]
+__all__ = ["make_pages", "write_pages"]
 
 _WIDTH, _HEIGHT = 8.27, 11.69
 _MARGIN = 0.6
@@ -37,6 +37,7 @@ _RULE, _FAINT_RULE = "#b9c3cb", "#e3e8ec"
 _MARK_IN = 0.18
 _AIR = 0.1  # between columns, inches
 _LONGEST_WORD_IN, _LEAST_SCALE = 1.9, 0.7  # what is longer is cut, and letters shrink no further
+_WHOLE_OR_BROKEN = (1.0, 0.62, 0.42)  # of a long word of a header: the room that it takes in one, two, three lines
 _LEAST_MAP_IN = 4.6
 _MOST_PANELS = 6
 """Visits on one page."""
@@ -98,16 +99,21 @@ def write_pages(results: Results, path: Path, *, with_notes: bool = False) -> No
     from matplotlib.backends.backend_pdf import PdfPages
 
     facts = {"Title": heading(results), "Creator": f"lesionmap {__version__}", "CreationDate": None, "ModDate": None}
-    with figure_settings():
-        paper = _Paper()
-        paper.turn()
-        _set_title(paper, results)
-        for section in sections(results, with_notes=with_notes):
-            _set_section(paper, section, results)
-        with PdfPages(path, metadata=facts) as book:
-            for number, page in enumerate(paper.pages, start=1):
-                _set_foot(page, results, f"{number} of {len(paper.pages)}")
-                book.savefig(page)
+    with figure_settings(), PdfPages(path, metadata=facts) as book:
+        for page in make_pages(results, with_notes=with_notes):
+            book.savefig(page)
+
+
+def make_pages(results: Results, *, with_notes: bool = False) -> list[Figure]:
+    """Set the report; give its pages."""
+    paper = _Paper()
+    paper.turn()
+    _set_title(paper, results)
+    for section in sections(results, with_notes=with_notes):
+        _set_section(paper, section, results)
+    for number, page in enumerate(paper.pages, start=1):
+        _set_foot(page, results, (number, len(paper.pages)))
+    return paper.pages
 
 
 def _set_title(paper: _Paper, results: Results) -> None:
@@ -117,16 +123,19 @@ def _set_title(paper: _Paper, results: Results) -> None:
     paper.paragraph(facts_line(results), colour=FAINT)
 
 
-def _set_foot(page: Figure, results: Results, number: str) -> None:
-    text = f"lesionmap {__version__} · Research use only. Not for diagnosis or treatment."
+def _set_foot(page: Figure, results: Results, number: tuple[int, int]) -> None:
+    say = results.texts.say
+    text = f"lesionmap {__version__} · {say('use.whole')}"
+    paged = say("head.page", number=number[0], last=number[1])
     put(page, (_MARGIN, 0.42), text, _SMALL, color=FAINT)
-    put(page, (_WIDTH - _MARGIN, 0.42), f"{results.patient.id} · page {number}", _SMALL, color=FAINT, ha="right")
+    put(page, (_WIDTH - _MARGIN, 0.42), f"{results.patient.id} · {paged}", _SMALL, color=FAINT, ha="right")
 
 
 def _set_section(paper: _Paper, section: Section, results: Results) -> None:
     paper.need(_least_in(section, results))
     paper.y -= 0.14
-    paper.line(section.title, _HEAD, 0.2, color=INK, weight="bold")
+    for line in wrap(section.title, _ROOM, _HEAD, "bold"):
+        paper.line(line, _HEAD, 0.2, color=INK, weight="bold")
     paper.y -= 0.08
     if section.kind == "map":
         _set_map(paper, results)
@@ -181,7 +190,10 @@ def _set_images(paper: _Paper, results: Results) -> None:
 
 def _set_table(paper: _Paper, table: Table) -> None:
     columns = _columns(table)
-    head = [wrap(name, one.width - _AIR, one.size, "bold") for name, one in zip(table.header, columns, strict=True)]
+    head = [
+        wrap(name, one.width - _AIR, one.size, "bold", break_words=True)
+        for name, one in zip(table.header, columns, strict=True)
+    ]
     _set_head(paper, head, columns)
     for row in table.rows:
         lines = [
@@ -208,13 +220,12 @@ class _Column(NamedTuple):
 def _columns(table: Table) -> list[_Column]:
     """Share the room among the columns: each gets what its longest word needs, and of the rest what it asks for.
 
-    Where the words together need more than there is, all letters shrink.
+    Where the words together need more than there is, all letters shrink, and then long words of the header break.
     """
     shares = table.widths or (1.0,) * len(table.header)
     cells = [[row[at] for row in table.rows] for at in range(len(table.header))]
-    needs = [_need(name, below) for name, below in zip(table.header, cells, strict=True)]
-    scale = max(min(1.0, _ROOM / sum(needs)), _LEAST_SCALE)
-    needs = [need * scale for need in needs]
+    words, scale = _fitting(list(zip(table.header, cells, strict=True)))
+    needs = [width * scale + _AIR + 0.02 for width in words]
     more = [max(_ROOM * share / sum(shares) - need, 0.0) for share, need in zip(shares, needs, strict=True)]
     rest = max(_ROOM - sum(needs), 0.0) / (sum(more) or 1.0)
     return [
@@ -223,10 +234,23 @@ def _columns(table: Table) -> list[_Column]:
     ]
 
 
-def _need(name: str, cells: Sequence[Cell]) -> float:
-    words = [width_in(word, _SMALL, "bold") for word in name.split()]
+def _fitting(columns: Sequence[tuple[str, Sequence[Cell]]]) -> tuple[list[float], float]:
+    """Give the width of the longest word of each column, inches, and how much the letters shrink."""
+    room = _ROOM - len(columns) * (_AIR + 0.02)
+    words, scale = [0.0], 0.0
+    for part in _WHOLE_OR_BROKEN:
+        words = [_longest_in(name, below, part) for name, below in columns]
+        scale = min(1.0, room / (sum(words) or 1.0))
+        if scale >= _LEAST_SCALE:
+            break
+    return words, max(scale, _LEAST_SCALE)
+
+
+def _longest_in(name: str, cells: Sequence[Cell], part: float) -> float:
+    """Give the width of the longest word of a column, inches; ``part`` of it for words of the header."""
+    words = [width_in(word, _SMALL, "bold") * part for word in name.split()]
     words += [width_in(word, _SMALL) + _MARK_IN * bool(cell.state) for cell in cells for word in cell.text.split()]
-    return min(max(words, default=0.0), _LONGEST_WORD_IN) + _AIR + 0.02
+    return min(max(words, default=0.0), _LONGEST_WORD_IN)
 
 
 def _set_head(paper: _Paper, head: Sequence[list[str]], columns: Sequence[_Column]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lesionmap.write.keyimages import image_title, shown_of
-from lesionmap.write.lettering import put, wrap
+from lesionmap.write.lettering import put, width_in, wrap
 from lesionmap.write.style import FAINT, INK
 from lesionmap.write.timeline import timeline_height_in
 
@@ -50,7 +50,8 @@ def draw_image_row(page: Figure, results: Results, row: tuple[KeyImage, ...], co
             put(page, (x, y - 0.13 - 0.14 * at), line, 8.0, weight="bold", color=INK)
         for at, (one, words, outlined) in enumerate(shown_of(results, image)):
             left = x + at * (_SIDE_IN + _GAP_IN)
-            put(page, (left, y - 0.44), wrap(words, _SIDE_IN, _SMALL)[0], _SMALL, color=FAINT)
+            size = _SMALL * min(_SIDE_IN / width_in(words, _SMALL), 1.0) if words else _SMALL
+            put(page, (left, y - 0.44), words, size, color=FAINT)
             _picture(page, one, (left, y - 0.5 - _SIDE_IN), outlined=outlined)
         x += 3 * (_SIDE_IN + _GAP_IN) + 0.13
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lesionmap.compare import Threshold, compare, disease_of
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import RULES, count
 from lesionmap.scores import scan_figures
+from lesionmap.texts import english
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, CountRule
     from lesionmap.scores import ScanFigures
+    from lesionmap.texts import Texts
     from lesionmap.visits import Patient
     from lesionmap.write.keyimages import KeyImage
 
@@ -43,6 +45,8 @@ class Results:
     """None: not asked for."""
     treatments: tuple[Treatment, ...] = ()
     observations: tuple[Observation, ...] = ()
+    texts: Texts = field(default_factory=english, repr=False)
+    """The language of what is written for people to read: report and map."""
 
     @property
     def reader(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lesionmap.compare import is_read, marked_on, seen_by_site
 from lesionmap.measure import early_over_late, main_measurement
 from lesionmap.skeleton import Group, known, members
+from lesionmap.texts import english
 from lesionmap.write.columns import COMPARISON_COLUMNS
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from lesionmap.compare import VisitFacts
     from lesionmap.lesions import Lesion
-    from lesionmap.measure import Count, Measurement
+    from lesionmap.measure import Count, Measurement, Tally
     from lesionmap.scores import ScanFigures
+    from lesionmap.texts import Texts
     from lesionmap.write.results import Results
 
 __all__ = [
@@ -204,44 +206,41 @@ def comparison_rows(results: Results) -> list[dict[str, Any]]:
 
 def notes(results: Results) -> tuple[str, ...]:
     """Give what must be told beside a table: the rule, the counts under it, the thresholds, how unknown is written."""
-    counts = [f"{facts.visit.key}: {count_words(results, facts)}." for facts in results.visits]
-    return (results.rule.sentence, *counts, threshold_words(results))
+    say = results.texts.say
+    counts = [say("tally.visit", visit=x.visit.key, tally=count_words(results, x)) for x in results.visits]
+    return (results.rule.told(results.texts), *counts, threshold_words(results))
 
 
 def threshold_words(results: Results) -> str:
     """Say when a volume is called changed."""
-    share = f"{results.threshold.volume_change * 100:g} %"
-    more = " and by more than the error of the slice thickness" if results.threshold.beyond_slice_error else ""
-    return (
-        f"A lesion is improved or worsened by the reader's own word; without one, where its volume changed by more "
-        f"than {share} of the smaller volume{more}."
-    )
+    percent, beyond = f"{results.threshold.volume_change * 100:g}", results.threshold.beyond_slice_error
+    return results.texts.say("method.changed_beyond" if beyond else "method.changed", percent=percent)
 
 
-def tally_words(found: Count) -> str:
-    """Say a count in words; without hands and feet as well where that differs.
+def tally_words(found: Count, texts: Texts | None = None) -> str:
+    """Say a count in words, in English where no texts are given; without hands and feet as well where that differs.
 
     Examples
     --------
     ``7 lesions in 6 bones (7 sites); without hands and feet 5 lesions in 5 bones (5 sites)``
     """
-    whole, part = found.total, found.without_hands_feet
-    words = _tally_words(whole.lesions, whole.bones, whole.sites)
-    if part == whole:
-        return words
-    return f"{words}; without hands and feet {_tally_words(part.lesions, part.bones, part.sites)}"
+    whole, part, texts = found.total, found.without_hands_feet, texts or english()
+    words = _tally_words(whole, texts)
+    return words if part == whole else texts.say("tally.without", whole=words, part=_tally_words(part, texts))
 
 
 def count_words(results: Results, facts: VisitFacts) -> str:
     """Say the count of a visit; where nothing was marked or answered, nobody knows whether it was read."""
-    return tally_words(results.counts[facts.visit.key]) if is_read(facts) else "nothing marked"
+    texts = results.texts
+    return tally_words(results.counts[facts.visit.key], texts) if is_read(facts) else texts.say("tally.unread")
 
 
-def _tally_words(lesions: int, bones: int, sites: int) -> str:
-    if lesions == 0:
-        return "no lesion counted"
-    return f"{_number(lesions, 'lesion')} in {_number(bones, 'bone')} ({_number(sites, 'site')})"
-
-
-def _number(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def _tally_words(found: Tally, texts: Texts) -> str:
+    if found.lesions == 0:
+        return texts.say("tally.none")
+    return texts.say(
+        "tally.whole",
+        lesions=texts.many("tally.lesions", found.lesions),
+        bones=texts.many("tally.bones", found.bones),
+        sites=texts.many("tally.sites", found.sites),
+    )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lesionmap.compare import VisitFacts
     from lesionmap.write.results import Results
 
-__all__ = ["UNKNOWN", "Cell", "Section", "Table", "capital", "dated", "figure", "side_by_side"]
+__all__ = ["UNKNOWN", "Cell", "Section", "Table", "capital", "dated", "figure", "listed", "side_by_side"]
 
 UNKNOWN = "–"
 _SIDE_BY_SIDE = 5
@@ -65,7 +65,15 @@ def dated(title: str, few: Sequence[VisitFacts], results: Results) -> str:
     first, last = few[0].visit.key, few[-1].visit.key
     if len(few) == len(results.visits):
         return title
-    return f"{title}, {first} to {last}" if len(few) > 1 else f"{title}, {first}"
+    if len(few) == 1:
+        return f"{title}, {first}"
+    return results.texts.say("list.dated", title=title, first=first, last=last)
+
+
+def listed(names: Sequence[str], most: int, results: Results) -> str:
+    """List names, the first few of many."""
+    few, more = ", ".join(names[:most]), len(names) - most
+    return results.texts.say("list.more", names=few, n=more) if more > 0 else few
 
 
 def capital(text: str) -> str:

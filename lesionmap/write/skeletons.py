@@ -168,7 +168,8 @@ def _draw_letters(brush: _Brush, view: View) -> None:
     middle = brush.shift_mm + (drawn.left + drawn.right) / 2
     style = {"color": FAINT, "parse_math": False, "ha": "center"}
     below = {"textcoords": "offset points", "xytext": (0, -9 * pen), "va": "top", "fontsize": 9 * pen}
-    brush.axes.annotate(view.upper(), (middle, drawn.bottom), **below, **style)
+    words = brush.panel.texts.name("view", view)
+    brush.axes.annotate(words.upper(), (middle, drawn.bottom), **below, **style)
     letters = ("R", "L") if view == "front" else ("L", "R")
     for letter, side in zip(letters, (-1, 1), strict=True):
         x = middle + side * (drawn.right - drawn.left) * 0.36

@@ -11,6 +11,8 @@ from math import cos, pi, sin
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from lesionmap.texts import english
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,7 +58,7 @@ class StateStyle:
     """How the dots of one state are drawn."""
 
     words: str
-    """The state as the legend calls it."""
+    """The state as the legend calls it, in English."""
     colour: str
     """#rrggbb."""
     shape: Points
@@ -87,20 +89,23 @@ def _turned(point: tuple[float, float], degrees: float) -> tuple[float, float]:
 
 _CIRCLE = _polygon(48, 0, 1.0)
 
-STATE_STYLE: Mapping[str, StateStyle] = MappingProxyType(
+_LOOKS: Mapping[str, tuple[str, Points, bool]] = MappingProxyType(
     {
-        "first_seen": StateStyle("first seen", "#0072b2", _CIRCLE),
-        "new": StateStyle("new", "#d55e00", _polygon(10, 90, 1.5, 0.5)),
-        "recurrent": StateStyle("recurrent", "#a3397b", _polygon(4, 90, 1.28)),
-        "worsened": StateStyle("worsened", "#8a1c2b", _polygon(3, 90, 1.4)),
-        "persistent": StateStyle("persistent", "#e69f00", _polygon(4, 45, 1.22)),
-        "improved": StateStyle("improved", "#009e73", _polygon(3, -90, 1.4)),
-        "marked": StateStyle("marked", "#33414c", _polygon(6, 0, 1.1)),
-        "resolved": StateStyle("resolved", "#00795a", _CIRCLE, hollow=True),
-        "not_imaged": StateStyle("not imaged now", "#5f7388", _polygon(4, 45, 1.22), hollow=True),
-        "cannot_judge": StateStyle("cannot be judged", "#6b6b6b", _cross(45), hollow=True),
-        "unanswered": StateStyle("not answered yet", "#c0392b", _cross(0), hollow=True),
+        "first_seen": ("#0072b2", _CIRCLE, False),
+        "new": ("#d55e00", _polygon(10, 90, 1.5, 0.5), False),
+        "recurrent": ("#a3397b", _polygon(4, 90, 1.28), False),
+        "worsened": ("#8a1c2b", _polygon(3, 90, 1.4), False),
+        "persistent": ("#e69f00", _polygon(4, 45, 1.22), False),
+        "improved": ("#009e73", _polygon(3, -90, 1.4), False),
+        "marked": ("#33414c", _polygon(6, 0, 1.1), False),
+        "resolved": ("#00795a", _CIRCLE, True),
+        "not_imaged": ("#5f7388", _polygon(4, 45, 1.22), True),
+        "cannot_judge": ("#6b6b6b", _cross(45), True),
+        "unanswered": ("#c0392b", _cross(0), True),
     }
+)
+STATE_STYLE: Mapping[str, StateStyle] = MappingProxyType(
+    {state: StateStyle(english().name("state", state), *look) for state, look in _LOOKS.items()}
 )
 """State → how it is drawn, in the order of the legend; ``marked``: no state is known."""
 

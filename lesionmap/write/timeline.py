@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lesionmap.skeleton import known, leg_lengths
+from lesionmap.skeleton import leg_lengths, place_name
 from lesionmap.visits import visit_key_parts
-from lesionmap.write.lettering import figure_settings, width_in, wrap
+from lesionmap.write.lettering import figure_settings, wrap
 from lesionmap.write.sections import capital
 from lesionmap.write.style import FAINT, INK, NOT_IMAGED, NOT_IMAGED_HATCH, PAPER, state_style
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from lesionmap.clinic import Treatment
     from lesionmap.compare import Change, TrackCourse
+    from lesionmap.texts import Texts
     from lesionmap.write.results import Results
 
 __all__ = ["Lane", "draw_timeline", "lanes", "timeline_height_in", "timeline_svg"]
 
 _WIDTH_IN, _NAME_IN, _EDGE_IN = 10.6, 2.7, 0.35
-_LANE_IN, _TWO_LINES_IN, _BAR_IN = 0.3, 0.42, 0.22
+_LANE_IN, _LINE_IN, _BAR_IN = 0.3, 0.12, 0.22
 _HEAD_IN, _PANEL_IN, _GAP_IN, _FOOT_IN = 0.45, 0.75, 0.28, 0.3
 _TEXT, _SMALL = 8.5, 7.5
 _DOT_PT2 = 62.0
@@ -52,10 +53,10 @@ class Lane:
 
 def lanes(results: Results) -> tuple[Lane, ...]:
     """Give a lane for each track, in the order of the comparison."""
-    return tuple(_lane(number, course) for number, course in enumerate(results.courses))
+    return tuple(_lane(number, course, results.texts) for number, course in enumerate(results.courses))
 
 
-def _lane(number: int, course: TrackCourse) -> Lane:
+def _lane(number: int, course: TrackCourse, texts: Texts) -> Lane:
     changes = list(course.states.values())
     spans: list[tuple[date, date, bool]] = []
     for before, after in pairwise([n for n, change in enumerate(changes) if _stands(change)]):
@@ -66,7 +67,7 @@ def _lane(number: int, course: TrackCourse) -> Lane:
     first = changes[0].visit if changes else ""
     gone = tuple(visit_key_parts(key)[0] for key in before_it if visit_key_parts(key) < visit_key_parts(first))
     marks = tuple((change.visit, change.state) for change in changes)
-    return Lane(number, capital(known(course.site).name), marks, tuple(spans), gone)
+    return Lane(number, capital(place_name(course.site, texts)), marks, tuple(spans), gone)
 
 
 def _stands(change: Change) -> bool:
@@ -96,8 +97,11 @@ def timeline_svg(results: Results) -> str:
 
 
 def _lane_heights(results: Results) -> list[float]:
-    names = [lane.name for lane in lanes(results)]
-    return [_TWO_LINES_IN if width_in(name, _TEXT) > _NAME_IN - 0.15 else _LANE_IN for name in names]
+    return [_LANE_IN + _LINE_IN * (len(_name_lines(lane.name)) - 1) for lane in lanes(results)]
+
+
+def _name_lines(name: str) -> list[str]:
+    return wrap(name, _NAME_IN - 0.15, _TEXT)
 
 
 def timeline_height_in(results: Results) -> float:
@@ -172,7 +176,7 @@ def _lanes(axes: Any, rows: tuple[Lane, ...], heights: list[float], begin: float
     for lane, height in zip(rows, heights, strict=True):
         middle = y + height / 2
         axes.axhline(y + height, color="#e8ecef", linewidth=0.6, xmin=begin, clip_on=False)
-        _name(axes, middle, lane.name)
+        _name(axes, middle, lane.name, most=None)
         for start, end, seen in lane.spans:
             style: dict[str, Any] = {"color": _ALIVE if seen else _OUT_OF_SIGHT, "linewidth": 2.2}
             axes.plot([start.toordinal(), end.toordinal()], [middle] * 2, linestyle="-" if seen else ":", **style)
@@ -197,10 +201,9 @@ def _mark(axes: Any, at: tuple[float, float], state: str, name: str) -> None:
     drawn.set_gid(name)
 
 
-def _name(axes: Any, y: float, text: str, colour: str = INK) -> None:
-    """Set a name to the left of the axes, on two lines at most."""
-    lines = wrap(text, _NAME_IN - 0.15, _TEXT)
-    words = "\n".join(lines[:2])
+def _name(axes: Any, y: float, text: str, colour: str = INK, most: int | None = 2) -> None:
+    """Set a name to the left of the axes, on so many lines at most."""
+    words = "\n".join(_name_lines(text)[:most])
     place = axes.get_yaxis_transform()
     axes.annotate(
         words, (0.0, y), xycoords=place, xytext=(-72 * (_NAME_IN - 0.02), 0), textcoords="offset points", va="center",
@@ -247,8 +250,9 @@ def _curves(results: Results) -> list[_Curve]:
     counts = tuple((day, float(x.lesions), 0.0) for day, x in found if x.lesions is not None)
     volumes = tuple((day, x.volume_ml, 0.0) for day, x in found if x.volume_ml is not None)
     legs = tuple(_legs_apart(results))
-    curves = [_Curve("Lesions counted", counts, ".0f"), _Curve("Volume together, ml", volumes, ".1f")]
-    return curves + [_Curve("Left leg longer by, mm", legs, "+.0f")] * bool(legs)
+    say = results.texts.say
+    curves = [_Curve(say("timeline.lesions"), counts, ".0f"), _Curve(say("timeline.volume"), volumes, ".1f")]
+    return curves + [_Curve(say("timeline.legs"), legs, "+.0f")] * bool(legs)
 
 
 def _legs_apart(results: Results) -> Iterator[tuple[date, float, float]]:
