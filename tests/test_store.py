@@ -24,8 +24,7 @@ from lesionmap.visits import Patient, Reference, Visit
 from strategies import lesion_maps, lesions, masks, patients, placements, references, texts, visits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from lesionmap.skeleton import Placement
 
@@ -36,16 +35,16 @@ few = settings(max_examples=25, deadline=None)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def shared(place: Callable[[], str]) -> Iterator[Study]:
     """One study for all examples of the laws; each example makes a visit of its own."""
-    with Study.open(tmp_path_factory.mktemp("laws") / "laws.lesionmap", create=True) as study:
+    with Study.open(place(), create=True) as study:
         study.add_patient(Patient("P001"))
         yield study
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    with Study.open(tmp_path / "s.lesionmap", create=True) as made:
+def study(where: str) -> Iterator[Study]:
+    with Study.open(where, create=True) as made:
         made.add_patient(Patient("P001", "M", date(2002, 5, 4)))
         made.add_visit(Visit("P001", date(2010, 5, 4)))
         yield made
@@ -174,8 +173,8 @@ def test_any_reader_who_is_allowed_gets_back_what_he_wrote(shared: Study, name: 
 
 @settings(max_examples=5, deadline=None)
 @given(patient=patients())
-def test_patients_come_back_equal(tmp_path_factory: pytest.TempPathFactory, patient: Patient) -> None:
-    with Study.open(tmp_path_factory.mktemp("p") / "p.lesionmap", create=True) as study:
+def test_patients_come_back_equal(place: Callable[[], str], patient: Patient) -> None:
+    with Study.open(place(), create=True) as study:
         study.add_patient(patient)
         assert study.patients() == (patient,)
         assert study.patient("P001") == patient

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from lesionmap.measure import CountRule, Measurement
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
-    from lesionmap.store import Study
-    from lesionmap.store.disk import Claim
+    from lesionmap.store import Claim, Study
     from lesionmap.visits import Patient, Reference, Series, Visit
     from lesionmap.write import Results
 

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion, Verdict
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
-    from lesionmap.store import Study
-    from lesionmap.store.disk import Claim
+    from lesionmap.store import Claim, Study
     from lesionmap.visits import Patient, Series
     from lesionmap.write import Results
     from napari_lesionmap.load import OpenedVisit, PatientWork
