@@ -58,6 +58,12 @@ class Cluster:
         self.ask(f"CREATE DATABASE {name}")
         return self.url(name)
 
+    def schema(self) -> str:
+        """Make an empty schema, which is quicker, and give its address for the keeper."""
+        name = f"study{next(self._numbers)}"
+        self.ask(f"CREATE SCHEMA {name}")
+        return f"{self.url('postgres')}?options=-c%20search_path%3D{name}"
+
     def ask(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run statements as the keeper, and give the rows of the last one."""
         import psycopg
@@ -141,10 +147,10 @@ def postgresql() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Give a maker of places for new studies: a file, or an empty database of a server."""
+    """Give a maker of places for new studies: a file, or an empty schema of a server."""
     if request.param == "postgresql":
         cluster: Cluster = request.getfixturevalue("postgresql")
-        return cluster.new
+        return cluster.schema
     folder, numbers = tmp_path_factory.mktemp("studies"), count()
     return lambda: str(folder / f"{next(numbers)}.lesionmap")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from lesionmap.errors import LesionmapError
@@ -17,7 +17,6 @@ from lesionmap.store.claims import OPEN_ELSEWHERE, Claim
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.engine import URL
 
 __all__ = ["NO_ADDRESS", "address", "engine", "lost", "server_claim", "taken", "why_read_only", "words"]
 
@@ -72,7 +71,7 @@ def engine(url: URL) -> tuple[Engine, str]:
         raise LesionmapError(
             "a study on a server needs the package psycopg, not installed here: pip install 'lesionmap[postgresql]'"
         ) from error
-    name = url.set(drivername="postgresql", password=None, query={})
+    name = URL.create("postgresql", url.username, host=url.host, port=url.port, database=url.database)
     return made, name.render_as_string()
 
 
@@ -105,6 +104,7 @@ def server_claim(engine: Engine, number: int) -> Claim:
 _FAILED = (
     ("password", "does not take this user or password; put the right one into ~/.pgpass or PGPASSWORD"),
     ("authentication failed", "does not let this user in; ask who keeps it"),
+    ("permission denied", "does not let this user in; ask who keeps it"),
     ("pg_hba.conf", "does not let this user in from here; ask who keeps it (pg_hba.conf)"),
     ("role", "does not know this user; ask who keeps it, or correct the address"),
     ("database", "has no such database; make it first (docs/shared-study.md), or correct the address"),
