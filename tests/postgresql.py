@@ -75,17 +75,21 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, again after a crash too, and wait until it answers."""
+        command = [program("postgres"), "-D", str(self.folder / "data"), "-c", f"port={self.port}"]
         until = time.monotonic() + _PATIENCE_S
-        while not self._starts(until):
-            assert time.monotonic() < until, (self.folder / "log").read_text(errors="replace")[-2000:]
+        while time.monotonic() < until:
+            with (self.folder / "log").open("ab") as log:
+                self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **_as_user())  # type: ignore[call-overload]
+            if self.wait():
+                return
             time.sleep(0.1)  # processes of the one that crashed are still leaving
+        pytest.fail((self.folder / "log").read_text(errors="replace")[-2000:])
 
-    def _starts(self, until: float) -> bool:
+    def wait(self) -> bool:
+        """Wait until the server answers, and say whether it does."""
         import psycopg
 
-        command = [program("postgres"), "-D", str(self.folder / "data"), "-c", f"port={self.port}"]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **_as_user())  # type: ignore[call-overload]
+        until = time.monotonic() + _PATIENCE_S
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 self.ask("SELECT 1")
