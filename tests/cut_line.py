@@ -33,7 +33,10 @@ class Line:
 
     def cut(self) -> None:
         """End all connections."""
-        for client, server in self._pairs:
+        self._cut(self._pairs.copy())
+
+    def _cut(self, pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+        for client, server in pairs:
             _end(client)
             if not self.silent:
                 _end(server)
@@ -64,13 +67,14 @@ class Line:
                     target.sendall(data)
                     continue
                 self.dead = self.stay_dead
+                pairs = self._pairs.copy()  # who connects anew from now on gets through
                 if self.cut_at == "after commit":
                     _end(source)  # first, so that no answer can come through
                     target.sendall(data)
                     target.shutdown(socket.SHUT_WR)
                     target.settimeout(10)
                 self.cut_at = ""
-                self.cut()
+                self._cut(pairs)
         if not (to_server and self.silent):
             _end(target)
 

@@ -1,4 +1,4 @@
-"""Study on a server, and what breaks: lines that are cut, servers that crash, full disks. Nothing acknowledged is lost."""
+"""Study on a server, and what breaks: cut lines, crashed servers, full disks. Nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +24,7 @@ from postgresql import Cluster, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TIBIA = Lesion("L1", ("tibia.distal_metaphysis.left",), tracks=("2.25.7",))
 RIB = Lesion("L2", ("rib_7.whole.left",), tracks=("2.25.8",))
@@ -113,17 +112,16 @@ def test_a_line_cut_between_two_saves_is_not_felt(study: Study, wire: Line) -> N
 def test_a_pulled_cable_ends_in_a_line_not_in_a_hang(postgresql: Cluster, wire: Line) -> None:
     """The server has not noticed: it keeps the numbers of the save, and who saves again waits for them in vain."""
     where = make(postgresql.schema())
-    short = where.replace(
-        "options=", "options=-c%20lock_timeout%3D200ms%20-c%20idle_in_transaction_session_timeout%3D2s%20"
-    )
+    patience = "-c%20lock_timeout%3D200ms%20-c%20idle_in_transaction_session_timeout%3D2s%20"
+    short = where.replace("options=", f"options={patience}")
     with Study.open(short.replace(str(postgresql.port), str(wire.port))) as study:
         old, new = grown(study)
         wire.cut_at, wire.silent = "before commit", True
         with pytest.raises(LesionmapError, match=UNKNOWN):
             study.save(old, new)
-        ward = [row[0] for row in postgresql.ask("SELECT pid FROM pg_stat_activity WHERE state ~ 'in transaction'")]
-        assert ward
-        while postgresql.ask(f"SELECT pid FROM pg_stat_activity WHERE pid = {ward[0]}"):
+        kept = "SELECT pid FROM pg_stat_activity WHERE state ~ 'in transaction'"
+        assert postgresql.ask(kept)
+        while postgresql.ask(kept):
             pass  # the server lets go of it by itself: idle_in_transaction_session_timeout
         study.save(old, new)
         assert titles(study) == ["add lesion 1", "add lesion 2"]
@@ -166,30 +164,36 @@ def crash(cluster: Cluster, how: int) -> None:
         cluster.start()
 
 
-def test_a_full_disk_of_the_server_says_so_and_loses_nothing(postgresql: Cluster) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="lesionmap-full-"))
-    if (
-        os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", folder], check=False).returncode
-    ):
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a disk of 40 MB that the server may write to."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "none", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
         pytest.skip("needs the right to mount a small disk")
     try:
         shutil.chown(folder, "postgres", "postgres")
-        postgresql.ask(f"CREATE TABLESPACE small LOCATION '{folder}'", "CREATE DATABASE small TABLESPACE small")
-        where = make(postgresql.url("small"))
-        with Study.open(where) as study:
-            old = study.lesion_map("P001", DAY, "anna")
-            noise = np.random.default_rng(1).integers(32, 127, 10**7, dtype=np.uint8).tobytes().decode("ascii")
-            with pytest.raises(
-                LesionmapError, match="because the disk of its server is full; nothing of this was saved"
-            ):
-                study.save(old, replace(old, lesions=(replace(TIBIA, note=noise),)))
-            assert study.lesion_map("P001", DAY, "anna") == old
-            study.save(old, replace(old, lesions=(replace(TIBIA, note="short"),)))
+        yield
     finally:
-        postgresql.ask("DROP DATABASE IF EXISTS small WITH (FORCE)", "DROP TABLESPACE IF EXISTS small")
-        subprocess.run(["umount", folder], check=True)
-        folder.rmdir()
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_of_the_server_says_so_and_loses_nothing() -> None:
+    with running() as cluster:
+        folder = cluster.folder / "small"
+        folder.mkdir()
+        with small_disk(folder):
+            cluster.ask(f"CREATE TABLESPACE small LOCATION '{folder}'", "CREATE DATABASE small TABLESPACE small")
+            with Study.open(make(cluster.url("small"))) as study:
+                fill_up(study)
+            cluster.stop()
+
+
+def fill_up(study: Study) -> None:
+    old = study.lesion_map("P001", DAY, "anna")
+    noise = np.random.default_rng(1).integers(32, 127, 4 * 10**7, dtype=np.uint8).tobytes().decode("ascii")
+    with pytest.raises(LesionmapError, match="the disk of its server is full; nothing of this was saved"):
+        study.save(old, replace(old, lesions=(replace(TIBIA, note=noise),)))
+    assert study.lesion_map("P001", DAY, "anna") == old
 
 
 # Several workstations
@@ -198,7 +202,7 @@ def test_a_full_disk_of_the_server_says_so_and_loses_nothing(postgresql: Cluster
 def test_many_writers_at_once_lose_nothing(postgresql: Cluster) -> None:
     """Each saves a lesion of its own in the same map, as fast as it can."""
     where = make(postgresql.schema())
-    writers, times = 4, 15
+    writers, times = 3, 15
     with ExitStack() as stack:
         wards = [stack.enter_context(nursery(where)) for _ in range(writers)]
         for number, ward in enumerate(wards, start=2):
@@ -208,9 +212,5 @@ def test_many_writers_at_once_lose_nothing(postgresql: Cluster) -> None:
         edits = study.history("P001", DAY, "anna")
     assert [edit.n for edit in edits] == list(range(1, writers * times + 2))
     for number in range(2, writers + 2):
-        notes = [
-            int(edit.value.note)
-            for edit in edits
-            if edit.what == f"lesion/L{number}" and isinstance(edit.value, Lesion)
-        ]
-        assert notes == list(range(1, times + 1))
+        values = [edit.value for edit in edits if edit.what == f"lesion/L{number}"]
+        assert [int(one.note) for one in values if isinstance(one, Lesion)] == list(range(1, times + 1))

@@ -104,7 +104,7 @@ def kill_writers(where: str, rounds: int, seed: int) -> int:
             assert len(notes) == 1  # both lesions of one save: no save is torn
             assert last <= max(notes) <= last + 1  # at most the one that was written but not acknowledged yet
             last = max(notes)
-            assert tuple(counted) in {(2 * last, 2 * last or None)}  # no number is missing or there twice
+            assert tuple(counted) == (2 * last, 2 * last or None)  # no number is missing or there twice
     return last
 
 

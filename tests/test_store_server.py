@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from datetime import date
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from postgresql import PASSWORD, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DAY = "2010-05-04"
 TIBIA = Lesion("L1", ("tibia.distal_metaphysis.left",), tracks=("2.25.7",))
@@ -223,10 +223,8 @@ def test_claims_of_a_server_are_held_by_one_window(url: str) -> None:
 def test_a_claim_ends_with_its_connection(url: str, postgresql: Cluster) -> None:
     with Study.open(url) as study, Study.open(url) as second:
         lost = study.claim("P001", DAY, "anna")
-        postgresql.ask(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND database = "
-            f"(SELECT oid FROM pg_database WHERE datname = '{name_of(url)}')"
-        )
+        holder = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        postgresql.ask(f"{holder} WHERE locktype = 'advisory' AND datname = '{name_of(url)}'")
         with second.claim("P001", DAY, "anna") as claim:
             assert claim.held
         lost.release()
