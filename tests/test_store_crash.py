@@ -167,7 +167,7 @@ def crash(cluster: Cluster, how: int) -> None:
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     """Mount a disk of 40 MB that the server may write to."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "none", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
         pytest.skip("needs the right to mount a small disk")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def test_a_server_that_does_not_let_us_in_says_why_without_the_password(url: str
 
 def test_what_is_no_address_is_refused_without_its_password() -> None:
     for url in ("nonsense://anna:s3cret@host/db", "mysql://anna:s3cret@host/db", "postgresql://anna:s3cret@host"):
-        refused(lambda url=url: Study.open(url), "a study is a file or an address like postgresql://user@host/name")
+        refused(partial(Study.open, url), "a study is a file or an address like postgresql://user@host/name")
     refused(lambda: Study.open("postgresql://anna:s3cret@host:port/db"), "a study is a file or an address")
 
 

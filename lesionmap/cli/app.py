@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies, study
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -39,6 +39,7 @@ app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)
 app.add_typer(pacs.app, name="pacs")
+app.add_typer(study.app, name="study")
 app.command("view")(studies.view)
 
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lesionmap.errors import LesionmapError
-from lesionmap.store import server, sqlite
+from lesionmap.store import server, sqlite, tables
+from lesionmap.store.backups import Backup
 from lesionmap.store.claims import Claim, file_claim
 from lesionmap.store.rows import Rows, lock_number
-from lesionmap.store.tables import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Engine
 
-__all__ = ["Database", "LostError", "TakenError"]
+__all__ = ["Database", "LostError", "TakenError", "file_of"]
 
 
 class TakenError(Exception):
@@ -45,6 +45,8 @@ class Database:
         """The file; None for a server."""
         self.why_read_only = why_read_only
         """Why nothing can be written, to follow the name; empty: it can."""
+        self.backup: Backup | None = None
+        """Of a file, begun before the first change."""
         # Readers see one moment. Writers of SQLite are alone; on a server they see what others have just committed,
         # and the keys and locks of their rows part them.
         on_server = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -52,16 +54,16 @@ class Database:
         self._writers = engine.execution_options(lesionmap_writes=True)
 
     @classmethod
-    def connect(cls, where: str, create: bool = False) -> Database:
+    def connect(cls, where: str, create: bool = False, *, migrating: bool = False) -> Database:
         """Connect to a path or URL without a look at what is there."""
-        path = _path(where)
+        path = file_of(where)
         if path is None:
             engine, name = server.engine(server.address(where))
             return cls(engine, name, None)
         path = path.absolute()
         why = "is on a read-only disk or folder and cannot be changed; copy it to a disk where you may write"
         read_only = sqlite.prepare(path, create)
-        return cls(sqlite.engine(path, read_only), path.name, path, why if read_only else "")
+        return cls(sqlite.engine(path, read_only, keys=not migrating), path.name, path, why if read_only else "")
 
     @classmethod
     def open(cls, where: str, create: bool) -> Database:
@@ -76,24 +78,41 @@ class Database:
 
     def check(self, create: bool) -> None:
         """Make sure that this is a study of a version that we read; make the tables of a new one."""
-        with self.reading() as rows:
-            found, empty = rows.schema()
-            if found is not None and self.path is None:
+        if create and self.empty():
+            self.log_ahead()
+            with self.writing() as rows:
+                rows.make_tables()
+        found = self.schema()
+        if found > tables.SCHEMA:
+            raise LesionmapError(
+                f"the study {self.name} was written by a newer lesionmap (schema {found}, this one reads up to "
+                f"{tables.SCHEMA}); update lesionmap"
+            )
+        if found < tables.SCHEMA:
+            raise LesionmapError(
+                f"the study {self.name} was written by an older lesionmap (schema {found}, this one reads "
+                f"{tables.SCHEMA}); 'lesionmap study upgrade' makes a backup of it and brings it up to date"
+            )
+        self.log_ahead()
+        if self.path is None:
+            with self.reading() as rows:
                 self.why_read_only = server.why_read_only(rows.connection)
-        if found is None and not (empty and create):
+
+    def empty(self) -> bool:
+        """Say whether there is no table at all."""
+        with self.reading() as rows:
+            return rows.schema() == (None, True)
+
+    def schema(self) -> int:
+        """Give the version of the tables; LesionmapError if they are none of ours."""
+        with self.reading() as rows:
+            found, _ = rows.schema()
+        if found is None:
             another = "file" if self.path else "database"
             raise LesionmapError(
                 f"{self.name} is not a lesionmap study (it has none of its tables); name another {another}"
             )
-        if found is not None and found > SCHEMA:
-            raise LesionmapError(
-                f"the study {self.name} was written by a newer lesionmap (schema {found}, this one reads up to "
-                f"{SCHEMA}); update lesionmap"
-            )
-        self.log_ahead()
-        if found is None:
-            with self.writing() as rows:
-                rows.make_tables()
+        return found
 
     def log_ahead(self) -> None:
         """Switch a file to its write-ahead log, which outlasts the connection."""
@@ -125,6 +144,8 @@ class Database:
         """
         if self.why_read_only:
             raise LesionmapError(f"the study {self.name} {self.why_read_only}")
+        if self.path is not None and self.backup is None:
+            self.backup = Backup(self.path, sqlite.connect)
         committing = False
         with self._plainly():
             try:
@@ -149,7 +170,9 @@ class Database:
             return server.server_claim(self._engine, lock_number(f"claim {salt} {key}"))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, once the day's backup is written."""
+        if self.backup is not None:
+            self.backup.finish()
         self._engine.dispose()
 
     @contextmanager
@@ -170,7 +193,7 @@ class Database:
             raise LesionmapError(f"the study {self.name} {sqlite.words(error) or 'cannot be used'}") from error
 
 
-def _path(where: str) -> Path | None:
+def file_of(where: str) -> Path | None:
     """Give the file that a path or an ``sqlite:///`` URL names; None for a server."""
     if "://" not in where:
         return Path(where)

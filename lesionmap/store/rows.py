@@ -14,7 +14,7 @@ from lesionmap.store.history import Log
 from lesionmap.visits import Patient, Series, Visit, visit_key_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, RowMapping
 
@@ -56,6 +56,24 @@ class Rows:
             "created_by": __version__,
         }
         self.connection.execute(insert(tables.meta), [{"name": name, "value": value} for name, value in facts.items()])
+
+    def set_schema(self) -> None:
+        """Note that the tables are those of this lesionmap."""
+        self.connection.execute(
+            update(tables.meta).where(tables.meta.c.name == "schema").values(value=str(tables.SCHEMA))
+        )
+
+    def n_rows(self) -> int:
+        """Give the number of rows of all tables."""
+        counts = [select(func.count()).select_from(table) for table in tables.metadata.sorted_tables]
+        return sum(self.connection.scalar(count) or 0 for count in counts)
+
+    def strays(self) -> list[str]:
+        """Give the hashes and visits that belong to no patient: the keys that a database of itself should keep."""
+        known = select(tables.patient.c.id)
+        hashes = select(tables.identity.c.patient).where(tables.identity.c.patient.not_in(known))
+        visits = select(tables.visit.c.patient).where(tables.visit.c.patient.not_in(known))
+        return sorted({*self.connection.scalars(hashes), *self.connection.scalars(visits)})
 
     def alone(self, name: str) -> None:
         """Wait until no other transaction is in here under the same name; SQLite's writers are alone in any case."""
@@ -116,6 +134,14 @@ class Rows:
         )
         return self.connection.scalar(query) is not None
 
+    def visit_keys(self, patient: str) -> list[str]:
+        """Give the names of a patient's visits, without reading their series."""
+        c = tables.visit.c
+        found = self.connection.execute(
+            select(c.date, c.ordinal).where(c.patient == patient).order_by(c.date, c.ordinal)
+        )
+        return [Visit(patient, day, ordinal).key for day, ordinal in found]
+
     def add_visit(self, visit: Visit) -> None:
         """Add a visit."""
         key = {"patient": visit.patient, "date": visit.date, "ordinal": visit.ordinal}
@@ -162,6 +188,19 @@ class Rows:
             .mappings()
             .all()
         )
+
+    def all_edits(self) -> Iterator[RowMapping]:
+        """Give all edits of the study, map by map, a few at a time."""
+        query = select(tables.edit).order_by(tables.edit.c.map, tables.edit.c.n)
+        yield from self.connection.execute(query, execution_options={"stream_results": True}).mappings()
+
+    def reindex(self) -> None:
+        """Make all indexes anew."""
+        if self.connection.dialect.name == "sqlite":
+            self.connection.exec_driver_sql("REINDEX")
+            return
+        for table in tables.metadata.sorted_tables:
+            self.connection.exec_driver_sql(f'REINDEX TABLE "{table.name}"')
 
     def values_of(self, key: str, what: str) -> list[str | None]:
         """Give all values that a thing ever had, oldest first."""

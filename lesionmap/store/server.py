@@ -18,7 +18,17 @@ from lesionmap.store.claims import OPEN_ELSEWHERE, Claim
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["NO_ADDRESS", "address", "engine", "lost", "server_claim", "taken", "why_read_only", "words"]
+__all__ = [
+    "NO_ADDRESS",
+    "address",
+    "engine",
+    "lost",
+    "server_claim",
+    "taken",
+    "why_read_only",
+    "without_password",
+    "words",
+]
 
 NO_ADDRESS = "a study is a file or an address like postgresql://user@host/name; the one given is neither"
 
@@ -73,6 +83,15 @@ def engine(url: URL) -> tuple[Engine, str]:
         ) from error
     name = URL.create("postgresql", url.username, host=url.host, port=url.port, database=url.database)
     return made, name.render_as_string()
+
+
+def without_password(url: URL) -> str:
+    """Write an address for PostgreSQL's own programs, which read the password from elsewhere."""
+    from psycopg.conninfo import make_conninfo
+
+    query = {key: value for key, value in url.query.items() if key != "password" and isinstance(value, str)}
+    parts = {"user": url.username, "host": url.host, "port": url.port, "dbname": url.database, **query}
+    return make_conninfo("", **parts)
 
 
 def why_read_only(connection: Connection) -> str:

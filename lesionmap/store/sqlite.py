@@ -34,23 +34,29 @@ def prepare(path: Path, create: bool) -> bool:
     return read_only
 
 
-def connect(path: Path, read_only: bool = False) -> sqlite3.Connection:
-    """Connect to a file. Reading only, where no log lies beside the file, nothing at all is written."""
+def connect(path: Path, read_only: bool = False, *, keys: bool = True) -> sqlite3.Connection:
+    """Connect to a file. Reading only, where no log lies beside the file, nothing at all is written.
+
+    ``keys``: references to other tables are watched; a migration that makes a table anew cannot have that.
+    """
     mode = "mode=rwc"
     if read_only:
         mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     # isolation_level=None: transactions begin where we say so, below.
     uri = f"{path.as_uri()}?{mode}"
     made = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None, check_same_thread=False)
-    for pragma in ("foreign_keys=ON", "synchronous=FULL", "fullfsync=ON"):
+    for pragma in (f"foreign_keys={'ON' if keys else 'OFF'}", "synchronous=FULL", "fullfsync=ON"):
         made.execute(f"PRAGMA {pragma}")
     return made
 
 
-def engine(path: Path, read_only: bool) -> Engine:
-    """Make the engine of a file."""
+def engine(path: Path, read_only: bool, *, keys: bool = True) -> Engine:
+    """Make the engine of a file; ``read_only`` and ``keys`` as in ``connect``."""
     made = create_engine(
-        "sqlite+pysqlite://", creator=lambda: connect(path, read_only), poolclass=QueuePool, hide_parameters=True
+        "sqlite+pysqlite://",
+        creator=lambda: connect(path, read_only, keys=keys),
+        poolclass=QueuePool,
+        hide_parameters=True,
     )
 
     @event.listens_for(made, "begin")

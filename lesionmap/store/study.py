@@ -77,8 +77,13 @@ class Study(ClinicStore):
         """
         return bool(self._database.why_read_only)
 
+    @property
+    def backup_fault(self) -> str:
+        """Why the day's backup of a study file could not be made; empty: it was, or none was due. Read when closed."""
+        return "" if self._database.backup is None else self._database.backup.fault
+
     def close(self) -> None:
-        """Close the study; whatever was saved is on the disk already."""
+        """Close the study; whatever was saved is on the disk already. The day's backup is waited for."""
         self._database.close()
 
     def __enter__(self) -> Self:
