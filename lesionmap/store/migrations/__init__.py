@@ -5,4 +5,4 @@ A new one: raise ``tables.SCHEMA``, change ``tables.py``, write ``versions/schem
 columns are changed by ``op.batch_alter_table``. Edits are never changed, only copied as they are.
 """
 
-__all__: list[str] = []
+__all__ = ()

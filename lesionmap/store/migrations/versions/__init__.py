@@ -1,3 +1,3 @@
 """One module a schema; Alembic finds them by their ``revision``."""
 
-__all__: list[str] = []
+__all__ = ()
