@@ -1,4 +1,4 @@
-"""Study on a server, and what breaks: cut lines, crashed servers, full disks. Nothing acknowledged is lost."""
+"""Study and what breaks: cut lines, crashed servers, full and read-only disks. Nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cli_case import lesionmap
 from cut_line import Line, line
 from edit_stream import DAY, nursery
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Lesion, LesionMap
 from lesionmap.store import Study
+from lesionmap.store.checking import check_study
 from lesionmap.visits import Patient, Visit
 from postgresql import Cluster, running
 
@@ -165,13 +167,13 @@ def crash(cluster: Cluster, how: int) -> None:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Mount a disk of 40 MB that the server may write to."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Mount a disk of its own on a new folder."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk")
     try:
-        shutil.chown(folder, "postgres", "postgres")
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
@@ -180,8 +182,8 @@ def small_disk(folder: Path) -> Iterator[None]:
 def test_a_full_disk_of_the_server_says_so_and_loses_nothing() -> None:
     with running() as cluster:
         folder = cluster.folder / "small"
-        folder.mkdir()
-        with small_disk(folder):
+        with small_disk(folder, "40m"):
+            shutil.chown(folder, "postgres", "postgres")
             cluster.ask(f"CREATE TABLESPACE small LOCATION '{folder}'", "CREATE DATABASE small TABLESPACE small")
             with Study.open(make(cluster.url("small"))) as study:
                 fill_up(study)
@@ -194,6 +196,52 @@ def fill_up(study: Study) -> None:
     with pytest.raises(LesionmapError, match="the disk of its server is full; nothing of this was saved"):
         study.save(old, replace(old, lesions=(replace(TIBIA, note=noise),)))
     assert study.lesion_map("P001", DAY, "anna") == old
+
+
+def test_a_full_disk_under_a_file_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with small_disk(folder, "2m"):
+        with Study.open(make(str(folder / "s.lesionmap"))) as study:
+            ballast = folder / "ballast"
+            ballast.write_bytes(bytes(10**6))
+            saved, refused = fill(study)
+            assert len(saved) > 3
+            assert "could not be written because the disk is full; free some space, then save again" in refused
+            assert study.lesion_map("P001", DAY, "anna").lesion("L1").note == saved[-1]
+            ballast.unlink()
+            old = study.lesion_map("P001", DAY, "anna")
+            study.save(old, replace(old, lesions=(replace(TIBIA, note="there is room again"),)))
+        assert check_study(str(folder / "s.lesionmap")).faults == ()
+        with Study.open(folder / "s.lesionmap") as study:
+            kept = [edit.value.note for edit in study.history("P001", DAY, "anna") if isinstance(edit.value, Lesion)]
+        assert kept == ["", *saved, "there is room again"]
+
+
+def fill(study: Study) -> tuple[list[str], str]:
+    """Save longer and longer notes until it is refused; give those that were saved, and why the last was not."""
+    saved: list[str] = []
+    for n in range(1, 100):
+        old = study.lesion_map("P001", DAY, "anna")
+        note = f"{n} " * 9999 * n
+        try:
+            study.save(old, replace(old, lesions=(replace(TIBIA, note=note),)))
+        except LesionmapError as error:
+            return saved, str(error)
+        saved.append(note)
+    pytest.fail("the disk was never full")
+
+
+def test_a_disk_that_becomes_read_only_says_so_and_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with small_disk(folder, "2m"):
+        where = make(str(folder / "s.lesionmap"))
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        with Study.open(where) as study:
+            old = study.lesion_map("P001", DAY, "anna")
+            assert (study.read_only, old.lesions) == (True, (TIBIA,))
+            with pytest.raises(LesionmapError, match="on a read-only disk or folder and cannot be changed; copy it"):
+                study.save(old, replace(old, lesions=()))
+        assert lesionmap("study", "check", where).code == 0
 
 
 # Several workstations

@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from datetime import date
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +46,7 @@ def name_of(url: str) -> str:
 def login(cluster: Cluster, url: str, role: str) -> str:
     """Run the script of the roles as the how-to says, make a login in one of them, and give its address."""
     user = f"{role}_{name_of(url)}"
-    script = files("lesionmap.store").joinpath("roles.sql").read_text(encoding="utf-8")
+    script = lesionmap("study", "roles").out
     create = f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}' IN ROLE {role}"
     cluster.ask(script, script, create, database=name_of(url))
     return cluster.url(name_of(url), user)

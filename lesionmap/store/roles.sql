@@ -1,11 +1,12 @@
--- Who may do what in a study on PostgreSQL. Run it by the keeper (who owns the database) in the study's database, once
--- after the study was made and again after each 'lesionmap study upgrade':
+-- Who may do what in a study on PostgreSQL. The server's administrator runs it in the study's database, once after the
+-- study was made and again after each 'lesionmap study upgrade':
 --
---     lesionmap study roles | psql -h HOST -d NAME
+--     lesionmap study roles > roles.sql
+--     sudo -u postgres psql --dbname NAME < roles.sql
 --
--- Then give each person a login and one of the two roles:
+-- Then each person gets a login in one of the two roles:
 --
---     CREATE ROLE anna LOGIN IN ROLE lesionmap_reader;  \password anna
+--     sudo -u postgres createuser --pwprompt --role lesionmap_reader anna
 --
 -- A reader looks, marks and imports. What was marked can be added to and never be changed or removed: there is no right
 -- to UPDATE or DELETE the table of edits, nor to DELETE anything. A viewer only looks. The keeper's own login owns the
