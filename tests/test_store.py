@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Lesion, LesionMap, Mask
 from lesionmap.space import Grid
-from lesionmap.store import Conflict, Study, plain
+from lesionmap.store import Conflict, Study, conflict_words, plain
 from lesionmap.store.history import facts
 from lesionmap.visits import Patient, Reference, Visit
 from strategies import lesion_maps, lesions, masks, patients, placements, references, texts, visits
@@ -232,6 +232,31 @@ def test_a_conflict_carries_both_versions_and_neither_is_lost(study: Study) -> N
     study.save(conflict.theirs, conflict.mine)
     assert study.lesion_map("P001", DAY, "anna") == mine
     assert study.undo("P001", DAY, "anna") == theirs
+
+
+def test_ours_on_top_of_theirs_keeps_what_else_they_did(study: Study) -> None:
+    empty = study.lesion_map("P001", DAY, "anna")
+    both = replace(empty, lesions=(TIBIA, CLAVICLE))
+    study.save(empty, both)
+    rib = Lesion("L3", ("rib_7.whole.left",), tracks=("2.25.9",))
+    study.save(both, replace(both, lesions=(replace(TIBIA, note="theirs"), replace(CLAVICLE, note="theirs"), rib)))
+    skull = Lesion("L3", ("skull.whole.midline",), tracks=("2.25.10",))
+    with pytest.raises(Conflict, match="another window changed lesion 1, lesion 3 of visit 2010-05-04") as caught:
+        study.save(both, replace(both, lesions=(replace(TIBIA, certainty="equivocal"), CLAVICLE, skull)))
+    conflict = caught.value
+    assert conflict_words(conflict) == (
+        ("lesion 1", "certainty of L1: equivocal", "wrote the note of L1"),
+        ("lesion 3", "marked L3 at skull", "marked L3 at left seventh rib"),
+    )
+    study.save(conflict.theirs, conflict.merged)
+    again = study.lesion_map("P001", DAY, "anna")
+    assert again.lesions == (
+        replace(TIBIA, certainty="equivocal"),
+        replace(CLAVICLE, note="theirs"),
+        rib,
+        replace(skull, id="L4"),
+    )
+    assert study.undo("P001", DAY, "anna") == conflict.theirs
 
 
 def test_the_same_change_in_two_windows_is_no_conflict_and_stored_once(study: Study) -> None:

@@ -145,7 +145,7 @@ def to_write(
             _refuse_reuse(rows, key, what, after)
         writes[what] = write_value(what, after)
     if taken:
-        raise Conflict(new, as_lesion_map(new.patient, new.visit, new.reader, latest), taken)
+        raise Conflict(old, new, as_lesion_map(new.patient, new.visit, new.reader, latest), taken)
     return writes
 
 
