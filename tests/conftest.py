@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from orthanc import large, no_credentials, orthanc, secure_orthanc, strict_orthanc
+from postgresql import place, postgresql, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["large", "no_credentials", "orthanc", "secure_orthanc", "strict_orthanc"]
+__all__ = ["large", "no_credentials", "orthanc", "place", "postgresql", "secure_orthanc", "strict_orthanc", "where"]
 
 # Before anything imports matplotlib, psygnal or napari.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -27,7 +27,8 @@ SCREEN = {"napari", "qtpy", "PySide6", "PyQt6", "vispy", "magicgui", "superqt"}
 HEAVY = {"scipy", "skimage", "pydicom", "highdicom", "nibabel", "SimpleITK", "pandas", "sqlalchemy", "matplotlib"}
 HEAVY |= {"statsmodels", "fhir", "shapely", "pyarrow", "xlsxwriter", "rich", "dicomweb_client", "pynetdicom", "keyring"}
 # Modules that are themselves imported late, in the function that needs them.
-LATE = {f"lesionmap.store.{name}": ["sqlalchemy"] for name in ("database", "rows", "tables")}
+LATE = {f"lesionmap.store.{name}": ["sqlalchemy"] for name in ("database", "rows", "server", "sqlite", "tables")}
+LATE["lesionmap.store.migrations.versions.schema_1"] = ["sqlalchemy"]
 LATE["lesionmap.pacs.dicomweb"] = ["dicomweb_client", "pydicom"]
 LATE["lesionmap.pacs.dimse"] = ["pydicom", "pynetdicom"]
 

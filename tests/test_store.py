@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Answer, Lesion, LesionMap, Mask
 from lesionmap.space import Grid
-from lesionmap.store import Conflict, Study, plain
+from lesionmap.store import Conflict, Study, conflict_words, plain
 from lesionmap.store.history import facts
 from lesionmap.visits import Patient, Reference, Visit
 from strategies import lesion_maps, lesions, masks, patients, placements, references, texts, visits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from lesionmap.skeleton import Placement
 
@@ -36,16 +35,16 @@ few = settings(max_examples=25, deadline=None)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+def shared(place: Callable[[], str]) -> Iterator[Study]:
     """One study for all examples of the laws; each example makes a visit of its own."""
-    with Study.open(tmp_path_factory.mktemp("laws") / "laws.lesionmap", create=True) as study:
+    with Study.open(place(), create=True) as study:
         study.add_patient(Patient("P001"))
         yield study
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    with Study.open(tmp_path / "s.lesionmap", create=True) as made:
+def study(where: str) -> Iterator[Study]:
+    with Study.open(where, create=True) as made:
         made.add_patient(Patient("P001", "M", date(2002, 5, 4)))
         made.add_visit(Visit("P001", date(2010, 5, 4)))
         yield made
@@ -174,8 +173,8 @@ def test_any_reader_who_is_allowed_gets_back_what_he_wrote(shared: Study, name: 
 
 @settings(max_examples=5, deadline=None)
 @given(patient=patients())
-def test_patients_come_back_equal(tmp_path_factory: pytest.TempPathFactory, patient: Patient) -> None:
-    with Study.open(tmp_path_factory.mktemp("p") / "p.lesionmap", create=True) as study:
+def test_patients_come_back_equal(place: Callable[[], str], patient: Patient) -> None:
+    with Study.open(place(), create=True) as study:
         study.add_patient(patient)
         assert study.patients() == (patient,)
         assert study.patient("P001") == patient
@@ -233,6 +232,31 @@ def test_a_conflict_carries_both_versions_and_neither_is_lost(study: Study) -> N
     study.save(conflict.theirs, conflict.mine)
     assert study.lesion_map("P001", DAY, "anna") == mine
     assert study.undo("P001", DAY, "anna") == theirs
+
+
+def test_ours_on_top_of_theirs_keeps_what_else_they_did(study: Study) -> None:
+    empty = study.lesion_map("P001", DAY, "anna")
+    both = replace(empty, lesions=(TIBIA, CLAVICLE))
+    study.save(empty, both)
+    rib = Lesion("L3", ("rib_7.whole.left",), tracks=("2.25.9",))
+    study.save(both, replace(both, lesions=(replace(TIBIA, note="theirs"), replace(CLAVICLE, note="theirs"), rib)))
+    skull = Lesion("L3", ("skull.whole.midline",), tracks=("2.25.10",))
+    with pytest.raises(Conflict, match="another window changed lesion 1, lesion 3 of visit 2010-05-04") as caught:
+        study.save(both, replace(both, lesions=(replace(TIBIA, certainty="equivocal"), CLAVICLE, skull)))
+    conflict = caught.value
+    assert conflict_words(conflict) == (
+        ("lesion 1", "certainty of L1: equivocal", "wrote the note of L1"),
+        ("lesion 3", "marked L3 at skull", "marked L3 at left seventh rib"),
+    )
+    study.save(conflict.theirs, conflict.merged)
+    again = study.lesion_map("P001", DAY, "anna")
+    assert again.lesions == (
+        replace(TIBIA, certainty="equivocal"),
+        replace(CLAVICLE, note="theirs"),
+        rib,
+        replace(skull, id="L4"),
+    )
+    assert study.undo("P001", DAY, "anna") == conflict.theirs
 
 
 def test_the_same_change_in_two_windows_is_no_conflict_and_stored_once(study: Study) -> None:

@@ -13,24 +13,18 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import make_url
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
-from sqlalchemy.schema import CreateTable
 
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Lesion
-from lesionmap.store import Study, disk, tables
-from lesionmap.store.rows import Rows
+from lesionmap.store import Study, disk
 from lesionmap.visits import Patient, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, Result
-    from sqlalchemy.sql import ClauseElement
 
 DAY = "2010-05-04"
 TIBIA = Lesion("L1", ("tibia.distal_metaphysis.left",), tracks=("2.25.7",))
@@ -124,37 +118,7 @@ def test_names_of_files_with_marks_of_urls_are_kept(tmp_path: Path) -> None:
 def test_the_file_is_in_wal_mode_with_full_synchronisation_and_foreign_keys(path: Path) -> None:
     with Study.open(path) as study, study._database.reading() as rows:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
-            assert rows._connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
-
-
-def test_the_tables_and_statements_are_those_of_postgresql_too() -> None:
-    """Compiled for its dialect; run on a server they are once there is one."""
-    dialect = make_url("postgresql+psycopg://").get_dialect()()
-    for table in tables.metadata.sorted_tables:
-        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
-    said: list[str] = []
-
-    class Recorder:
-        """Stands for the connection: compiles what it is given, and finds nothing."""
-
-        def execute(self, statement: ClauseElement, *_: object) -> Result[Any]:
-            said.append(str(statement.compile(dialect=dialect)))
-            return IteratorResult(SimpleResultMetaData([]), iter([]))
-
-        def scalar(self, statement: ClauseElement) -> None:
-            self.execute(statement)
-
-        def scalars(self, statement: ClauseElement) -> list[object]:
-            self.execute(statement)
-            return []
-
-    rows = Rows(cast("Connection", Recorder()))
-    assert (rows.latest("P001/x"), rows.maps("P001"), rows.visits("P001", DAY, lock=True)) == ({}, [], [])
-    assert (rows.log("x"), rows.top("x")) == ([], 0)
-    rows.append("x", 3, {"signed": "true"}, {"reader": "anna"})
-    assert len(said) == 6
-    assert said[2].endswith("FOR UPDATE")
-    assert not any("anna" in text or "P001" in text for text in said)
+            assert rows.connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
 
 
 def test_importing_the_store_loads_no_database() -> None:
@@ -237,9 +201,9 @@ def test_a_full_disk_loses_nothing_and_says_so(path: Path) -> None:
     with Study.open(path) as study:
         old = study.lesion_map("P001", DAY, "anna")
         with study._database.reading() as rows:
-            pages = rows._connection.exec_driver_sql("PRAGMA page_count").scalar()
+            pages = rows.connection.exec_driver_sql("PRAGMA page_count").scalar()
         with study._database.reading() as rows:
-            rows._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            rows.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(LesionmapError, match="could not be written because the disk is full; free some space"):
             study.save(old, replace(old, lesions=(replace(TIBIA, note="x" * 10**6),)))
         assert study.lesion_map("P001", DAY, "anna") == old

@@ -20,7 +20,6 @@ from strategies import lesion_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DAY = "2010-05-04"
 GRID = Grid((5, 7, 11), np.array([[0.3, -1.6, 0.5, -40], [0.1, 0.4, 3.1, 12], [-0.9, -0.3, 1.0, 7], [0, 0, 0, 1]]))
@@ -28,12 +27,10 @@ MASK = Mask.of_voxels(np.array([[0, 0, 0], [1, 1, 1], [4, 5, 9]]), GRID)
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
+def study(where: str) -> Iterator[Study]:
     minutes = iter(range(1000))
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    with Study.open(
-        tmp_path / "s.lesionmap", create=True, clock=lambda: start + timedelta(minutes=next(minutes))
-    ) as made:
+    with Study.open(where, create=True, clock=lambda: start + timedelta(minutes=next(minutes))) as made:
         made.add_patient(Patient("P001", "M", date(2002, 5, 4)))
         made.add_visit(Visit("P001", date(2010, 5, 4)))
         yield made

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, readers, results, scores, segmentation, skeletons, studies
+from lesionmap.cli import clinic, demo, marks, pacs, readers, results, scores, segmentation, skeletons, studies, study
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -43,6 +43,7 @@ app.command("agree")(readers.agree)
 app.command("blind")(readers.blind)
 app.command("consensus")(readers.consensus)
 app.add_typer(pacs.app, name="pacs")
+app.add_typer(study.app, name="study")
 app.command("view")(studies.view)
 
 

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from lesionmap.store.rows import Rows
     from lesionmap.visits import Patient
 
-__all__ = ["as_lesion_map", "canonical", "checked", "find_patient", "find_visit", "map_key", "reader_name", "to_write"]
+__all__ = [
+    "as_lesion_map",
+    "canonical",
+    "checked",
+    "find_patient",
+    "find_visit",
+    "map_key",
+    "reader_name",
+    "storable",
+    "to_write",
+]
 
 
 def reader_name(name: str) -> str:
@@ -36,15 +46,24 @@ def reader_name(name: str) -> str:
     return name
 
 
+def storable(what: str) -> str:
+    """Give the name of what an edit is about back, if every database can hold it."""
+    if "\x00" in what or any(unicodedata.category(c) == "Cs" for c in what):
+        raise LesionmapError(
+            f"{what!a} has a character that no database can hold (NUL or half of one); name it without that"
+        )
+    return what
+
+
 def canonical(visit: str) -> str:
     """Write the name of a visit as the store does (``2010-05-04.1`` is ``2010-05-04``)."""
     day, ordinal = visit_key_parts(visit)
     return Visit("", day, ordinal).key
 
 
-def find_patient(rows: Rows, patient: str) -> Patient:
-    """Give the patient, or raise LesionmapError."""
-    found = rows.patients(patient)
+def find_patient(rows: Rows, patient: str, *, lock: bool = False) -> Patient:
+    """Give the patient, or raise LesionmapError; ``lock``: nobody else may change it before this is written."""
+    found = rows.patients(patient, lock=lock)
     if not found:
         have = [p.id for p in rows.patients()]
         names = ", ".join(have[:8]) + (" …" if len(have) > 8 else "") if have else "none"
@@ -53,7 +72,7 @@ def find_patient(rows: Rows, patient: str) -> Patient:
 
 
 def find_visit(rows: Rows, patient: str, visit: str, *, lock: bool = False) -> Visit:
-    """Give the visit, or raise LesionmapError that names those there are."""
+    """Give the visit, or raise LesionmapError that names those there are; ``lock``: as in ``find_patient``."""
     key = canonical(visit)
     found = rows.visits(patient, key, lock=lock)
     if not found:
@@ -128,7 +147,7 @@ def to_write(
             _refuse_reuse(rows, key, what, after)
         writes[what] = write_value(what, after)
     if taken:
-        raise Conflict(new, as_lesion_map(new.patient, new.visit, new.reader, latest), taken)
+        raise Conflict(old, new, as_lesion_map(new.patient, new.visit, new.reader, latest), taken)
     return writes
 
 

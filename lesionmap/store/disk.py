@@ -1,20 +1,15 @@
-"""What the disk says about a study file: on a network drive, writable, a database at all; and who has a map open."""
+"""What the disk says about a study file: on a network drive, writable, a database at all."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 from lesionmap.errors import LesionmapError
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-__all__ = ["Claim", "check_file", "check_folder", "network_drive", "refuse_network_drive", "writable"]
+__all__ = ["check_file", "check_folder", "network_drive", "refuse_network_drive", "writable"]
 
 _SQLITE_HEADER = b"SQLite format 3\x00"
 # Drives that another machine can write to. Locks and the shared memory of WAL do not hold there. Not 9p, which
@@ -96,87 +91,3 @@ def check_file(path: Path) -> None:
 def writable(path: Path) -> bool:
     """Say whether a study can be written: the file, and the folder that must take its write-ahead log."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)
-
-
-class Claim:
-    """The right of one window to edit one lesion map, until it is released or its process dies.
-
-    A file beside the study is locked, and the operating system frees the lock with the process. The file's name
-    holds a hash, no names. ``held`` is False where another window has the claim (or the study is read-only); ``why``
-    then says so, and the window shows the map without editing.
-
-    Examples
-    --------
-    >>> with study.claim("P001", "2010-05-04", "anna") as claim:  # doctest: +SKIP
-    ...     editable = claim.held
-    """
-
-    __slots__ = ("_file", "_path", "held", "why")
-
-    def __init__(self, study: Path | None, key: str, why_not: str = "") -> None:
-        self.held = False
-        """True: this window may edit the map."""
-        self.why = why_not
-        """Why not; empty if it may."""
-        self._file = -1
-        self._path = Path()
-        if study is not None and not why_not:
-            self._path = study.with_name(f"{study.name}.claim-{sha256(key.encode()).hexdigest()[:16]}")
-            self._take()
-
-    def _take(self) -> None:
-        while not self.held:
-            try:  # for reading: the file may be the one of another user of this machine who crashed
-                file = os.open(self._path, os.O_RDONLY | os.O_CREAT, 0o644)
-            except OSError as error:
-                self.why = f"this map cannot be claimed ({error.strerror})"
-                return
-            if not _lock(file):
-                os.close(file)
-                self.why = "another window has this map open; it can be edited here when that one is closed"
-                return
-            # The one before us may have removed the file between our opening and our locking it.
-            self.held = _same(file, self._path)
-            if self.held:
-                self._file = file
-            else:
-                os.close(file)
-
-    def release(self) -> None:
-        """Let the next window have the map. A second call does nothing."""
-        if self.held:
-            self.held = False
-            if sys.platform != "win32":  # there an open file cannot be removed: the empty file stays
-                self._path.unlink(missing_ok=True)
-            os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-def _same(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(file: int) -> bool:
-    """Lock an open file at once or say False. Held by the open file, so that two windows of one process differ."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

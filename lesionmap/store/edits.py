@@ -13,7 +13,7 @@ from lesionmap.store.history import Edit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lesionmap.store.database import Database
+    from lesionmap.store.database import Database, LostError
     from lesionmap.store.history import Value
     from lesionmap.store.rows import Rows
 
@@ -36,6 +36,15 @@ class Step(NamedTuple):
 def now_utc() -> datetime:
     """Give the time, UTC."""
     return datetime.now(UTC)
+
+
+class _Sent(NamedTuple):
+    """Edits of one step with their numbers, as ``Rows.append`` takes them."""
+
+    key: str
+    after: int
+    values: dict[str, str | None]
+    same: dict[str, str | int | None]
 
 
 class Edits:
@@ -105,23 +114,52 @@ class Edits:
         The number is taken before ``decide`` looks: whatever another program commits from then on takes the number
         away, and ``decide`` looks again. So the unique key alone finds every conflict, in any database.
         """
-        from lesionmap import __version__
-        from lesionmap.store.database import TakenError
+        from lesionmap.store.database import LostError, TakenError
 
         checks.reader_name(reader)
         for _ in range(_TRIES):
+            sent: _Sent | None = None
             try:
                 with self._database.writing() as rows:
-                    key = checks.map_key(rows, *where)
-                    top = rows.top(key)
-                    step = decide(rows, key)
-                    time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
-                    same = {"undoes": step.undoes, "reader": reader, "time": time, "version": __version__}
-                    rows.append(key, top, step.values, same)
+                    sent = self._decided(rows, where, reader, decide)
+                    rows.append(*sent)
             except TakenError:
                 continue
-            return len(step.values)
+            except LostError as error:
+                if sent is None or not self._settled(sent, error):
+                    continue
+            return len(sent.values)
         raise LesionmapError(f"others write to the map of {_words(where)} without a pause; try again")
+
+    def _decided(self, rows: Rows, where: Where, reader: str, decide: Callable[[Rows, str], Step]) -> _Sent:
+        from lesionmap import __version__
+
+        key = checks.map_key(rows, *where)
+        rows.alone(key)  # on a server those who write to one map queue, so that none waits for ever
+        top = rows.top(key)
+        step = decide(rows, key)
+        time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
+        same = {"undoes": step.undoes, "reader": reader, "time": time, "version": __version__}
+        return _Sent(key, top, {checks.storable(what): text for what, text in step.values.items()}, same)
+
+    def _settled(self, sent: _Sent, lost: LostError) -> bool:
+        """Make sure of edits whose commit was not answered: send them once more under the same numbers.
+
+        Either the numbers are free, then they are stored now; or they are taken, then by these edits or by others'.
+        A commit that is still under way keeps the numbers, and this waits for its end.
+        """
+        from lesionmap.store.database import TakenError
+
+        try:
+            try:
+                with self._database.writing() as rows:
+                    rows.append(*sent)
+            except TakenError:
+                with self._database.reading() as rows:
+                    return rows.holds(*sent)
+        except LesionmapError:
+            raise lost from None
+        return True
 
 
 def _words(where: Where) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lesionmap.clinic import Observation, Treatment
@@ -85,10 +85,13 @@ class Log(NamedTuple):
 class Conflict(LesionmapError):  # noqa: N818 - the word of the design
     """Somebody else changed the same thing meanwhile. Nothing was written and nothing is lost.
 
-    The other version is in the store, ours is in ``mine``: to keep ours, save it on top of ``theirs``.
+    The other version is in the store, ours is in ``mine``: to keep ours, save ``merged`` on top of ``theirs``, which
+    stays in the history.
     """
 
-    def __init__(self, mine: LesionMap, theirs: LesionMap, what: Sequence[str]) -> None:
+    def __init__(self, old: LesionMap, mine: LesionMap, theirs: LesionMap, what: Sequence[str]) -> None:
+        self.old = old
+        """The map that both began with."""
         self.mine = mine
         """The map that was to be saved."""
         self.theirs = theirs
@@ -100,6 +103,29 @@ class Conflict(LesionmapError):  # noqa: N818 - the word of the design
             f"another window changed {names} of visit {mine.visit} meanwhile; nothing was saved and both versions are "
             "kept: compare them and save again"
         )
+
+    @property
+    def merged(self) -> LesionMap:
+        """The map as it is in the store, with all that we changed on top of it.
+
+        A lesion that we added under a number that was given meanwhile gets the next number, so that both are there.
+        """
+        found = facts(self.theirs)
+        top = max(self.mine.used, self.theirs.used, *(_number(key) for key in (*found, *facts(self.mine))), 0)
+        for key, (before, after) in changes(self.old, self.mine).items():
+            if isinstance(after, Lesion) and before is None and found.get(key) not in (None, after):
+                top += 1
+                found[f"lesion/L{top}"] = replace(after, id=f"L{top}")
+            else:
+                found[key] = after
+        lesions = tuple(value for value in found.values() if isinstance(value, Lesion))
+        answers = tuple(value for value in found.values() if isinstance(value, Answer))
+        return replace(self.theirs, lesions=lesions, answers=answers, signed=bool(found.get("signed")))
+
+
+def _number(key: str) -> int:
+    number = key.removeprefix("lesion/L")
+    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def facts(lesion_map: LesionMap) -> dict[str, Value]:

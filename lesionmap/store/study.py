@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history
 from lesionmap.store.blinding import BlindStore
-from lesionmap.store.disk import Claim
 from lesionmap.store.edits import Step, now_utc
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import LesionMap
     from lesionmap.skeleton.placement import Placement
+    from lesionmap.store.claims import Claim
     from lesionmap.store.history import Edit
     from lesionmap.store.rows import Rows
     from lesionmap.visits import Patient, Reference, Series, Visit
@@ -52,7 +52,7 @@ class Study(BlindStore):
         Parameters
         ----------
         where : str or Path
-            A file (SQLite) or a URL (``postgresql://…``; its driver is not a dependency yet).
+            A file (SQLite) or a URL (``postgresql://user@host/name``; needs the extra ``postgresql``).
         create : bool
             Make the study if there is none.
         clock : callable
@@ -61,7 +61,8 @@ class Study(BlindStore):
         Raises
         ------
         LesionmapError
-            No such study, not a study, of a newer version, on a network drive, or not readable. Nothing is written.
+            No such study, not a study, of another version, on a network drive, or not readable; a server that cannot
+            be reached or does not let this user in. Nothing is written.
         """
         from lesionmap.store.database import Database
 
@@ -70,11 +71,19 @@ class Study(BlindStore):
 
     @property
     def read_only(self) -> bool:
-        """True where the file or its folder cannot be written; every change then raises LesionmapError."""
-        return self._database.read_only
+        """True where the file or its folder cannot be written, or this user of a server may only look.
+
+        Every change then raises LesionmapError.
+        """
+        return bool(self._database.why_read_only)
+
+    @property
+    def backup_fault(self) -> str:
+        """Why the day's backup of a study file could not be made; empty: it was, or none was due. Read when closed."""
+        return "" if self._database.backup is None else self._database.backup.fault
 
     def close(self) -> None:
-        """Close the study; whatever was saved is on the disk already."""
+        """Close the study; whatever was saved is on the disk already. The day's backup is waited for."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -105,7 +114,7 @@ class Study(BlindStore):
     def replace_patient(self, patient: Patient) -> None:
         """Correct a patient's sex or birth date; the visits keep their ages."""
         with self._writing() as rows:
-            checks.find_patient(rows, patient.id)
+            checks.find_patient(rows, patient.id, lock=True)
             for visit in rows.visits(patient.id):
                 checks.checked(visit, patient)
             rows.replace_patient(patient)
@@ -165,7 +174,7 @@ class Study(BlindStore):
             What to do if the patient has a visit of that date and ordinal: take the next ordinal, or LesionmapError.
         """
         with self._writing() as rows:
-            visit = checks.checked(visit, checks.find_patient(rows, visit.patient))
+            visit = checks.checked(visit, checks.find_patient(rows, visit.patient, lock=True))
             taken = {v.ordinal for v in rows.visits(visit.patient) if v.date == visit.date}
             if visit.ordinal in taken and same_day == "refuse":
                 raise LesionmapError(f"patient {visit.patient} has a visit {visit.key} already; add its series to it")
@@ -177,7 +186,7 @@ class Study(BlindStore):
     def replace_visit(self, visit: Visit) -> Visit:
         """Change age, stature, weight or series (re-linked, say) of the visit of that patient, date and ordinal."""
         with self._writing() as rows:
-            visit = checks.checked(visit, checks.find_patient(rows, visit.patient))
+            visit = checks.checked(visit, checks.find_patient(rows, visit.patient, lock=True))
             checks.find_visit(rows, visit.patient, visit.key, lock=True)
             rows.replace_visit(visit)
         return visit
@@ -296,14 +305,10 @@ class Study(BlindStore):
     def claim(self, patient: str, visit: str, reader: str) -> Claim:
         """Ask for the right to edit a map in this window; ``claim.held`` says whether it was given.
 
-        A study file: a locked file beside it, freed by the operating system when the process dies. On PostgreSQL it
-        will be ``pg_try_advisory_lock`` on a connection kept for it, freed by the server when the connection ends.
-        ``save`` does not ask for it: a conflict is found there in any case.
+        A study file: a locked file beside it, freed by the operating system when the process dies. PostgreSQL: an
+        advisory lock on a connection kept for it, freed by the server when the connection ends. ``save`` does not ask
+        for it: a conflict is found there in any case.
         """
         with self._database.reading() as rows:
             key = checks.map_key(rows, patient, visit, reader)
-        if self.read_only:
-            return Claim(None, key, "the study is read-only")
-        if self._database.path is None:
-            raise LesionmapError("maps of a study on a server cannot be claimed yet; save finds conflicts all the same")
-        return Claim(self._database.path, key)
+        return self._database.claim(key, self._salt)

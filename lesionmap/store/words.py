@@ -9,7 +9,7 @@ from lesionmap.clinic import Observation, Treatment
 from lesionmap.lesions import Answer, Blinding, Lesion
 from lesionmap.skeleton import known
 from lesionmap.skeleton.placement import Placement
-from lesionmap.store.history import name_of
+from lesionmap.store.history import facts, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from lesionmap.lesions import Extent
     from lesionmap.skeleton.placement import PlacedLandmark
-    from lesionmap.store.history import Edit, Value
+    from lesionmap.store.history import Conflict, Edit, Value
 
-__all__ = ["HistoryRow", "history_words"]
+__all__ = ["HistoryRow", "conflict_words", "history_words"]
 
 _MOVED_MM = 0.05  # a landmark that is given again to a tenth of a millimetre was not moved
 
@@ -73,6 +73,17 @@ def history_words(edits: Sequence[Edit], *, sites: Mapping[str, str] | None = No
         said[first.step] = words.removeprefix("undo: ").removeprefix("redo: ")
         rows.append(HistoryRow(first.step, first.time, first.reader, words, first.undoes))
     return tuple(rows)
+
+
+def conflict_words(conflict: Conflict) -> tuple[tuple[str, str, str], ...]:
+    """Say what both did to the same thing: its name, what we did, what the others did; a row each."""
+    old, mine, theirs = facts(conflict.old), facts(conflict.mine), facts(conflict.theirs)
+    sites = {**_track_sites(old), **_track_sites(theirs), **_track_sites(mine)}
+
+    def did(what: str, after: Value) -> str:
+        return _words(what, (old.get(what), after), sites) if old.get(what) != after else "nothing"
+
+    return tuple((name_of(what), did(what, mine.get(what)), did(what, theirs.get(what))) for what in conflict.what)
 
 
 def _steps(edits: Sequence[Edit]) -> list[list[Edit]]:

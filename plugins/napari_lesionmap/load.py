@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from lesionmap.measure import CountRule, Measurement
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
-    from lesionmap.store import Study
-    from lesionmap.store.disk import Claim
+    from lesionmap.store import Claim, Study
     from lesionmap.visits import Patient, Reference, Series, Visit
     from lesionmap.write import Results
 
@@ -97,7 +96,7 @@ class OpenedVisit:
     """Name of the Series to begin with; empty: the visit has no images."""
     volumes: Mapping[str, Volume]
     claim: Claim | None
-    """The right to edit; None where the study gives none (a server)."""
+    """The right to edit; None where nobody else can be there."""
 
 
 def open_study(where: str, *, create: bool = False) -> tuple[Study, tuple[Patient, ...]]:
@@ -185,11 +184,7 @@ def open_visit(study: Study, visit: Visit, reader: str, shown: str = "") -> Open
     """Read the pixels to begin with, of the Series of that name if there is one, and ask for the right to edit."""
     shown = shown if any(series.name == shown for series in visit.series) else main_series(visit)
     volumes = read_pixels(visit, [shown] if shown else [])
-    try:
-        claim = study.claim(visit.patient, visit.key, reader)
-    except LesionmapError:  # a server gives no claims; its unique key finds conflicts
-        claim = None
-    return OpenedVisit(visit.key, shown, volumes, claim)
+    return OpenedVisit(visit.key, shown, volumes, study.claim(visit.patient, visit.key, reader))
 
 
 def read_pixels(visit: Visit, names: Sequence[str]) -> dict[str, Volume]:

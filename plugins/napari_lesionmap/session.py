@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import Lesion, Verdict
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
-    from lesionmap.store import Study
-    from lesionmap.store.disk import Claim
+    from lesionmap.store import Claim, Study
     from lesionmap.visits import Patient, Series
     from lesionmap.write import Results
     from napari_lesionmap.load import OpenedVisit, PatientWork
@@ -294,7 +293,7 @@ class Session:
             raise LesionmapError("nothing to undo: nothing was changed since this visit was opened")
         self._may_edit()
         now = self._open()
-        self._take(self._study().undo(now.visit.patient, self.key, now.lesion_map.reader))
+        self.take(self._study().undo(now.visit.patient, self.key, now.lesion_map.reader))
         self._undone.append(self._acts.pop())
         self.map_changed.emit()
         return self._undone[-1]
@@ -305,7 +304,7 @@ class Session:
             raise LesionmapError("nothing to redo: nothing was undone")
         self._may_edit()
         now = self._open()
-        self._take(self._study().redo(now.visit.patient, self.key, now.lesion_map.reader))
+        self.take(self._study().redo(now.visit.patient, self.key, now.lesion_map.reader))
         self._acts.append(self._undone.pop())
         self.map_changed.emit()
         return self._acts[-1]
@@ -316,11 +315,11 @@ class Session:
         self._study().save(self.lesion_map, new)
         self._acts.append(words)
         self._undone = []
-        self._take(new)
+        self.take(new)
         self.map_changed.emit()
 
-    def _take(self, new: LesionMap) -> None:
-        """Take a lesion map, measuring anew only those lesions that are others."""
+    def take(self, new: LesionMap) -> None:
+        """Work on with a lesion map that is in the study, measuring anew only those lesions that are others."""
         now = self._open()
         mine = {name: volume for (key, name), volume in self.volumes.items() if key == self.key}
         measured = remeasured(now, new, mine, self._references())
@@ -346,7 +345,7 @@ class Session:
         drawn = {x.id for x in now.lesion_map.lesions if any(extent.series == self.shown for extent in x.extents)}
         kept = {lesion: rows for lesion, rows in now.measurements.items() if lesion not in drawn}
         self._replace(replace(now, measurements=kept))
-        self._take(now.lesion_map)
+        self.take(now.lesion_map)
         self.map_changed.emit()
 
     def _references(self) -> tuple[Reference, ...]:

@@ -52,7 +52,7 @@ class Stage:
         Does what may wait until the picture is drawn.
     """
 
-    said = Signal(str)
+    failed = Signal(Exception)
     """Why something that was painted could not be kept."""
 
     def __init__(
@@ -252,7 +252,7 @@ class Stage:
                 self._take_stroke(label, (low, high))
         except LesionmapError as error:
             self._restore()
-            self.said.emit(str(error))
+            self.failed.emit(error)
         self.show_lesions()
 
     def _take_stroke(self, label: int, box: tuple[NDArray[np.int_], NDArray[np.int_]]) -> None:

@@ -311,7 +311,7 @@ def test_painting_without_a_lesion_marks_one_and_rubbing_out_leaves_its_site(
 def test_painting_where_no_bone_is_leaves_no_paint_behind(staged: tuple[Session, ViewerModel, Stage]) -> None:
     session, viewer, stage = staged
     said: list[str] = []
-    stage.said.connect(said.append)
+    stage.failed.connect(lambda error: said.append(str(error)))
     lesion = mark(session, TIBIA)
     before = np.asarray(viewer.layers[MASKS].data).copy()
     paint(viewer, (-220.0, -60.0, 230.0), 7, 5)

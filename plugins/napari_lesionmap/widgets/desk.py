@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from lesionmap.errors import LesionmapError
+from lesionmap.store import Conflict
 from napari_lesionmap.canvas import caption
 from napari_lesionmap.cursor import CursorName
 from napari_lesionmap.found import Found
@@ -40,6 +41,8 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
 
     said = Signal(str, bool)
     """A line for the reader, and whether it tells an error."""
+    conflicted = Signal(object)
+    """A Conflict: somebody else changed the same lesion meanwhile."""
     busy = Signal(str)
     """What is being done in a thread; empty: nothing any more."""
 
@@ -53,7 +56,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self._workers: set[Any] = set()
         self._waiting: dict[str, tuple[Callable[[], Any], Callable[[Any], object]] | None] = {}
         self.stage = Stage(viewer, self.session, *self.hands("image"))
-        self.stage.said.connect(lambda words: self.say(words, error=True))
+        self.stage.failed.connect(self._tell)
         self._caption()  # stands above what the cursor tells
         self.cursor = CursorName(self.stage, self.quietly)
         self.seams = Seams(viewer, self.session)
@@ -86,9 +89,14 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         try:
             act(*arguments, **named)
         except _SHOWN as error:
-            self.say(_words(error), error=True)
+            self._tell(error)
             return False
         return True
+
+    def _tell(self, error: Exception) -> None:
+        self.say(_words(error), error=True)
+        if isinstance(error, Conflict):
+            self.conflicted.emit(error)
 
     def run(self, words: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
         """Do something in a thread, and hand its result over; what is begun later takes the place of this.

@@ -30,6 +30,7 @@ from napari_lesionmap.hand import Hand
 from napari_lesionmap.keys import KEYS, Key
 from napari_lesionmap.preferences import preferences
 from napari_lesionmap.widgets.compare import ComparePage
+from napari_lesionmap.widgets.conflict import ConflictBox
 from napari_lesionmap.widgets.desk import Desk
 from napari_lesionmap.widgets.export import ExportPage
 from napari_lesionmap.widgets.help import KeyHelp
@@ -65,6 +66,7 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         # napari adds empty room below widgets that do not ask for all of it.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.desk = Desk(napari_viewer, self)
+        self.desk.conflicted.connect(lambda conflict: ConflictBox(self.desk, conflict).open())
         self.hand = Hand(self.desk)
         self.views = SideViews(self.desk, self)
         self.visits = VisitsPage(self.desk, self.views)

@@ -1,0 +1,3 @@
+"""One module a schema; Alembic finds them by their ``revision``."""
+
+__all__ = ()

@@ -1,0 +1,74 @@
+"""A conflict in a real window: both versions are shown, the reader says which counts, and both are in the history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from qtpy.QtWidgets import QMessageBox
+
+from lesionmap import annotate
+from lesionmap.lesions import Lesion
+from lesionmap.store import Study
+from plugin.drive import Driver
+from plugin.small import LATER, READER, SITES, stored
+from plugin.test_window import open_later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def driver(make_napari_viewer: Callable[..., Any], tmp_path: Path) -> Iterator[Driver]:
+    made = Driver(make_napari_viewer(show=True), tmp_path / "shots")
+    yield made
+    made.leave()
+
+
+def box_of(driver: Driver) -> Any:
+    driver.wait(lambda: bool(driver.dock.findChildren(QMessageBox)), "the question")
+    (box,) = driver.dock.findChildren(QMessageBox)
+    return box
+
+
+def change_in_both(driver: Driver, path: Path, theirs: str, mine: str, *, sign: bool = False) -> Any:
+    """Change lesion 1 elsewhere, and then here; give the question that comes."""
+    with Study.open(path) as elsewhere:
+        old = elsewhere.lesion_map("P001", LATER, READER)
+        lesions = (replace(old.lesion("L1"), note=theirs), *old.lesions[1:])
+        elsewhere.save(old, replace(old, lesions=lesions, signed=sign))
+    desk = driver.dock.desk
+    assert not desk.attempt(desk.session.change, "L1", "note", note=mine)
+    return box_of(driver)
+
+
+def notes(path: Path) -> list[str]:
+    with Study.open(path) as study:
+        edits = study.history("P001", LATER, READER)
+    return [edit.value.note for edit in edits if edit.what == "lesion/L1" and isinstance(edit.value, Lesion)]
+
+
+def test_both_versions_are_shown_and_both_are_kept(driver: Driver, study_path: Path) -> None:
+    open_later(driver, study_path)
+    desk = driver.dock.desk
+    desk.session.commit(annotate.add_lesion(desk.session.lesion_map, sites=[SITES[LATER][0]]), "mark lesion L1")
+    box = change_in_both(driver, study_path, "theirs", "mine")
+    assert "lesion 1\n    here: wrote the note of L1\n    elsewhere: wrote the note of L1" in box.text()
+    driver.shot("conflict")
+    box.mine.click()
+    driver.wait(lambda: not driver.dock.findChildren(QMessageBox), "the end of the question")
+    assert desk.session.lesion_map.lesion("L1").note == stored(study_path).lesion("L1").note == "mine"
+    assert notes(study_path) == ["", "theirs", "mine"]
+    change_in_both(driver, study_path, "theirs again", "mine again").theirs.click()
+    driver.wait(lambda: not driver.dock.findChildren(QMessageBox), "the end of the question")
+    assert desk.session.lesion_map.lesion("L1").note == stored(study_path).lesion("L1").note == "theirs again"
+    assert notes(study_path)[3:] == ["theirs again", "mine again", "theirs again"]
+    box = change_in_both(driver, study_path, "signed", "too late", sign=True)
+    assert "signed elsewhere" in box.informativeText()
+    box.button(QMessageBox.StandardButton.Ok).click()
+    driver.wait(lambda: not driver.dock.findChildren(QMessageBox), "the end of the question")
+    assert desk.session.lesion_map.signed
