@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, results, scores, segmentation, skeletons, studies
+from lesionmap.cli import clinic, cohort, demo, marks, pacs, results, scores, segmentation, skeletons, studies
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -38,6 +38,7 @@ app.command("registry")(scores.registry)
 app.command("map")(results.map_)
 app.command("report")(results.report)
 app.command("export")(results.export)
+app.command("cohort")(cohort.cohort)
 app.add_typer(pacs.app, name="pacs")
 app.command("view")(studies.view)
 

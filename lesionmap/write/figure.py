@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lesionmap.write.mapmodel import MapPanel
 
-__all__ = ["body_map", "draw_map", "map_svg"]
+__all__ = ["body_map", "draw_map", "map_svg", "rendered"]
 
 _MARGIN = 0.35
 _GAP = 0.35
@@ -85,18 +85,19 @@ def body_map(
         figure = _make(panels, title)
         if path is not None:
             with saving(path, overwrite=overwrite) as temporary:
-                temporary.write_bytes(_rendered(figure, suffix))
+                temporary.write_bytes(rendered(figure, suffix))
     return figure
 
 
 def map_svg(panels: Sequence[MapPanel]) -> str:
     """Give the maps as SVG text without XML head, to stand inside an HTML page."""
     with figure_settings():
-        text = _rendered(_make(panels, ""), ".svg").decode("utf-8")
+        text = rendered(_make(panels, ""), ".svg").decode("utf-8")
     return text[text.index("<svg") :]
 
 
-def _rendered(figure: Figure, suffix: str) -> bytes:
+def rendered(figure: Figure, suffix: str) -> bytes:
+    """Give a figure as the bytes of a file of that ending: the same figure, the same bytes."""
     buffer = io.BytesIO()
     dates: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None, "ModDate": None}}
     figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=dates.get(suffix))

@@ -64,6 +64,8 @@ class MapPanel:
     """False: nobody knows what was imaged."""
     age_y: float | None = None
     sex: Sex | None = None
+    tints: tuple[tuple[str, str], ...] = ()
+    """Site id and colour (#rrggbb) of bones that are not drawn in the colour of bone."""
 
 
 def dot_radius_mm(volume_ml: float | None) -> float:

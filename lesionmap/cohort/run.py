@@ -1,0 +1,131 @@
+"""A verb over all patients of some studies: sent out, noted as they come, told at the end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, astuple, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionmap.cohort.engines import on_dask, on_pool
+from lesionmap.cohort.figures import write_figures
+from lesionmap.cohort.journal import Journal
+from lesionmap.cohort.order import Summary, Task, labels_of, shown_name, whole_name
+from lesionmap.errors import LesionmapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lesionmap.cohort.order import Order
+
+__all__ = ["cohort"]
+
+
+def cohort(
+    studies: Sequence[str],
+    order: Order,
+    folder: str | Path,
+    *,
+    where: int | str = 1,
+    overwrite: bool = False,
+    told: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Do what is asked with every patient of the studies.
+
+    Done again with the same request, only what is missing is made, and what changed in the study since. Results are
+    ``folder/<verb>/<study>/<patient>``: of ``table`` and ``compare`` one Parquet data set in files of one schema.
+    Beside them ``cohort.json`` (what was asked, the sums), ``done.jsonl``, ``failed.csv`` and ``figures``.
+
+    Parameters
+    ----------
+    studies : sequence of str
+        Paths or URLs.
+    order : Order
+        The verb and its options.
+    folder : str or Path
+        Of the results; workers on other machines must see it, and the studies, under the same path.
+    where : int or str
+        Number of processes of this machine, or address of a Dask scheduler.
+    overwrite : bool
+        Replace the results of another request.
+    told : callable, optional
+        Is given how many patients are through, and of how many.
+
+    Returns
+    -------
+    Summary
+        With those that failed, each with its reason: nothing of a patient stops the rest.
+
+    Raises
+    ------
+    LesionmapError
+        If the request is wrong, the folder holds other results, or no scheduler answers.
+    """
+    from lesionmap import __version__
+
+    folder = Path(folder).absolute()
+    labels, order = labels_of(studies), _checked(order)
+    names = {label: shown_name(whole_name(study)) for label, study in zip(labels, studies, strict=True)}
+    asked = {"studies": names, **asdict(replace(order, treatment="")), "rule_words": _rule_words(order)}
+    journal = Journal(folder, {**asked, "version": __version__}, overwrite=overwrite)
+    patients, failed = _patients(labels, studies)
+    blank = Task("", "", "", str(folder), astuple(order), __version__)
+    tasks = (
+        blank._replace(study=whole_name(study), label=label, patient=one, known=journal.state((label, one)))
+        for label, study in zip(labels, studies, strict=True)
+        for one in patients.get(label, ())
+    )
+    made, total = 0, sum(map(len, patients.values()))
+    coming = on_pool(tasks, where) if isinstance(where, int) else on_dask(tasks, where)
+    for through, (task, outcome) in enumerate(coming, start=1):
+        if "why" in outcome:
+            failed.append((*task.key, outcome["why"]))
+            journal.forget(task.key)
+        elif "same" not in outcome:
+            journal.done(task.key, outcome)
+            made += 1
+        if told:
+            told(through, total)
+    order_of = {label: at for at, label in enumerate(labels)}
+    failed.sort(key=lambda row: (order_of[row[0]], row[1]))
+    summary = _summary(journal, total, made, failed)
+    journal.close(failed, asdict(summary) | {"failed": len(failed)})
+    if order.verb == "place":
+        return summary
+    return replace(summary, notes=write_figures(journal.facts(), folder / "figures", treatment=order.treatment))
+
+
+def _checked(order: Order) -> Order:
+    """Give the order with a whole path for a rule of the user's own."""
+    from lesionmap.measure import RULES
+
+    own = order.rule not in RULES and Path(order.rule).is_file()
+    return replace(order, rule=str(Path(order.rule).absolute())) if own else order
+
+
+def _rule_words(order: Order) -> str:
+    """Say the rule in full: a file that changed is another request."""
+    from lesionmap.measure import rule_named
+
+    return repr(rule_named(order.rule))
+
+
+def _patients(labels: Sequence[str], studies: Sequence[str]) -> tuple[dict[str, list[str]], list[tuple[str, str, str]]]:
+    """Give the pseudonyms of each study by its label, and the studies that cannot be read."""
+    from lesionmap.store import Study
+
+    found: dict[str, list[str]] = {}
+    failed = []
+    for label, study in zip(labels, studies, strict=True):
+        try:
+            with Study.open(whole_name(study)) as opened:
+                found[label] = sorted(who.id for who in opened.patients())
+        except (LesionmapError, OSError) as error:
+            failed.append((label, "", " ".join(str(error).split())))
+    return found, failed
+
+
+def _summary(journal: Journal, total: int, made: int, failed: list[tuple[str, str, str]]) -> Summary:
+    done = without = rows = 0
+    for row in journal.rows():
+        done, without, rows = done + 1, without + (not row["marked"]), rows + row["rows"]
+    return Summary(total, done, made, without, rows, tuple(failed))
