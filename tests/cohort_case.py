@@ -86,13 +86,13 @@ def add_patient(study: Study, name: str, rng: np.random.Generator, visits: int =
     told, treated = bool(rng.random() < 0.9), bool(rng.random() < 0.5)
     study.add_patient(Patient(name, sex))
     alive: dict[str, tuple[str, int]] = {}
-    gone: list[str] = []
+    gone, marked = list[str](), set[str]()
     for number in range(visits):
         if number == 1 and told and treated:
             study.save_clinic(name, [Treatment(DRUG, day - timedelta(20))], reader)
         _grow(alive, gone, rng, (number, told and treated and number > 1))
         legs_only = bool(rng.random() < 0.15)
-        _add_visit(study, (name, day, age + number, sex, legs_only), alive, gone, reader)
+        _add_visit(study, (name, day, age + number, sex, legs_only), alive, (gone, marked, reader))
         day += timedelta(int(rng.normal(365, 60)))
     if told:
         study.save_clinic(name, [Observation(day - timedelta(400), "pain_0_10", 4.0)], reader)
@@ -113,8 +113,10 @@ def _grow(alive: dict[str, Any], gone: list[str], rng: np.random.Generator, when
             alive[f"2.25.{rng.integers(1, 2**62)}"] = (str(site), int(rng.integers(1, 4)))
 
 
-def _add_visit(study: Study, who: tuple[Any, ...], alive: dict[str, Any], gone: list[str], reader: str) -> None:
-    name, day, age, sex, legs_only = who
+def _add_visit(
+    study: Study, who: tuple[Any, ...], alive: dict[str, Any], before: tuple[list[str], set[str], str]
+) -> None:
+    (name, day, age, sex, legs_only), (gone, marked, reader) = who, before
     body = _body(age, sex, legs_only)
     gone_file = (ImageFile("/nowhere/stir.nii.gz", "", ""),)
     series = Series("STIR", body.grid, "MR", "STIR", "coronal", (Station(body.grid, gone_file),))
@@ -126,7 +128,6 @@ def _add_visit(study: Study, who: tuple[Any, ...], alive: dict[str, Any], gone: 
         if imaged[site] > 0.9 and mask is not None:
             lesions.append(Lesion(f"L{len(lesions) + 1}", (site,), tracks=(track,), extents=(Extent("STIR", mask),)))
     empty = study.lesion_map(name, key, reader)
-    marked = {one for visit in study.visits(name) for x in study.lesion_map(name, visit.key, reader).lesions
-              for one in x.tracks}  # fmt: skip
     answers = tuple(Answer(track, "resolved") for track in gone if track in marked)
     study.save(empty, replace(empty, lesions=tuple(lesions), answers=answers, signed=True))
+    marked |= {track for lesion in lesions for track in lesion.tracks}

@@ -24,6 +24,7 @@ __all__ = ["Group", "counts_by_year", "survival_of", "write_figures"]
 _FIRST_VISITS = 4
 _ENDINGS = ("png", "svg", "pdf")
 _RESEARCH = "Research use only."
+_CAUTION = "Nobody drew lots for the treatment: what it does cannot be read from the difference."
 
 
 @dataclass(slots=True)
@@ -133,12 +134,14 @@ def _maps(sums: _Sums, folder: Path, treatment: str) -> Iterable[str]:
         by_drug = {f"with {drug}": given, f"without {drug}": sums.told.without(given)}
     _write_sites({**by_number, **by_drug}, folder)
     if any(group.known for group in by_number.values()):
-        _draw_map(by_number, _paths(folder, "sites-by-visit"), ("Sites with lesions, by visit", "children"))
+        _draw_map(by_number, _paths(folder, "sites-by-visit"), ("Sites with lesions, by visit", "children", ""))
     else:
         yield "no map of sites: of no visit is it known what was imaged; place the skeletons ('cohort --verb place')"
         return
     if all(group.known for group in by_drug.values()) and by_drug:
-        _draw_map(by_drug, _paths(folder, "sites-by-treatment"), ("Sites with lesions, by treatment", "visits"))
+        _draw_map(
+            by_drug, _paths(folder, "sites-by-treatment"), ("Sites with lesions, by treatment", "visits", _CAUTION)
+        )
     elif drug:
         yield f"no map of sites by treatment: visits with and without {drug} were expected, not all are there"
     else:
@@ -164,8 +167,8 @@ def _write_sites(groups: dict[str, Group], folder: Path) -> None:
     write_table(rows, ("group", "site", "n_imaged", "n_involved", "share"), folder / "sites.csv", overwrite=True)
 
 
-def _draw_map(groups: dict[str, Group], paths: Sequence[Path], words: tuple[str, str]) -> None:
-    title, noun = words
+def _draw_map(groups: dict[str, Group], paths: Sequence[Path], words: tuple[str, str, str]) -> None:
+    title, noun, caution = words
     panels = [
         HeatPanel(f"{name[:1].upper()}{name[1:]}", f"n = {group.known:,} of {group.visits:,} {noun}", group.shares())
         for name, group in groups.items()
@@ -176,7 +179,7 @@ def _draw_map(groups: dict[str, Group], paths: Sequence[Path], words: tuple[str,
         "which it is known what was imaged. Drawn on a child of ten years."
     )
     more = f"{left_out:,} lesions given to a group of sites are not drawn. " if left_out else ""
-    notes = [what, more + _RESEARCH]
+    notes = [what, caution, more + _RESEARCH]
     heat_map(panels, paths, title=title, notes=notes, overwrite=True)
 
 

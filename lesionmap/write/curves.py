@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CountBin", "Survival", "counts_figure", "survival_figure"]
 
-_WIDE, _TALL = 8.0, 5.4
-_LEFT, _RIGHT, _TOP = 0.85, 0.3, 0.55
+_WIDE, _TALL = 8.0, 5.6
+_LEFT, _RIGHT, _TOP = 0.85, 0.3, 0.86
 _SMALL, _LINE = 9.5, 0.19
 _BLUE, _RED = "#0072b2", "#8a1c2b"
+_MOST_ENDS = 120  # more marks would hide the line
 _MANY = 400  # lines above this number are drawn paler, and as a picture inside a drawing
 
 
@@ -100,8 +101,9 @@ def counts_figure(
         )  # fmt: skip
         axes.plot(times, [b.median for b in bins], color=_BLUE, marker="o", linewidth=2.4, zorder=4, label="median")
         _frame(axes, "lesions counted", max(1, *(n for line in lines for _, n in line)) * 1.04)
-        axes.set_xlim(-0.15, max([1.0, *(years for line in lines for years, _ in line)]) + 0.15)
-        axes.legend(frameon=False, fontsize=10, loc="upper right")
+        end = max([1.0, *times, *(years for line in lines for years, _ in line)])
+        axes.set_xlim(-0.02 * end, 1.02 * end)
+        axes.set_xticks(_ticks(end))
         _numbers(axes, "children", [(one.years, one.children) for one in bins])
         _save(figure, paths, overwrite=overwrite)
 
@@ -117,14 +119,13 @@ def survival_figure(
     paths : sequence of Path
         ``.svg``, ``.png`` or ``.pdf``.
     """
-    import numpy as np
-
     with figure_settings():
         figure, axes = _sheet("Lesions not yet resolved, by years since the first mark", notes)
         end = max([1.0, *found.spans])
         axes.step([0.0, *found.years, end], [1.0, *found.share, found.share_at(end)], where="post", color=_RED, lw=2.2)
-        ticks = sorted(set(found.censored))
-        axes.plot(ticks, [found.share_at(t) for t in ticks], "|", color=INK, ms=7, mew=0.9, label="end of follow-up")
+        ends = sorted(set(found.censored))
+        if len(ends) <= _MOST_ENDS:
+            axes.plot(ends, [found.share_at(t) for t in ends], "|", color=INK, ms=7, mew=0.9, label="end of follow-up")
         half = found.median_y
         if half is not None:
             axes.plot([0, half, half], [0.5, 0.5, 0], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
@@ -134,11 +135,8 @@ def survival_figure(
             )  # fmt: skip
         _frame(axes, "share not resolved", 1.03)
         axes.set_xlim(-0.02 * end, end * 1.02)
-        axes.legend(frameon=False, fontsize=10, loc="upper right")
-        step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50) if end / s <= 10)
-        marks = np.arange(0, end + 1e-9, step).tolist()
-        axes.set_xticks(marks)
-        _numbers(axes, "at risk", [(years, found.at_risk_at(years)) for years in marks])
+        axes.set_xticks(_ticks(end))
+        _numbers(axes, "at risk", [(years, found.at_risk_at(years)) for years in _ticks(end)])
         _save(figure, paths, overwrite=overwrite)
 
 
@@ -161,7 +159,7 @@ def _sheet(title: str, notes: Sequence[str]) -> tuple[Figure, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    lines = [line for note in notes for line in wrap(note, _WIDE - 2 * _RIGHT, _SMALL)]
+    lines = wrap(" ".join(notes), _WIDE - 2 * _RIGHT, _SMALL)
     foot = 1.05 + _LINE * len(lines) + 0.12
     height = _TALL + foot - 1.05
     figure = Figure(figsize=(_WIDE, height), facecolor=PAPER)
@@ -173,7 +171,15 @@ def _sheet(title: str, notes: Sequence[str]) -> tuple[Figure, Any]:
     return figure, figure.add_axes(box)
 
 
+def _ticks(end: float) -> list[float]:
+    """Give round years from 0 on, ten at the most."""
+    step = next((s for s in (0.5, 1.0, 2.0, 5.0, 10.0) if end / s <= 10), 20.0)
+    return [step * n for n in range(int(end / step + 1e-9) + 1)]
+
+
 def _frame(axes: Any, words: str, top: float) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=10, loc="lower right", bbox_to_anchor=(1.01, 0.99), ncols=3)
     axes.set_ylim(0, top)
     axes.set_ylabel(words, fontsize=11, color=INK)
     axes.set_xlabel("years", fontsize=11, color=INK, labelpad=1)
@@ -185,13 +191,13 @@ def _frame(axes: Any, words: str, top: float) -> None:
 def _numbers(axes: Any, words: str, numbers: Sequence[tuple[float, int]]) -> None:
     """Write a row of numbers under the axis, each at its time; those that would touch the one before are left out."""
     place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top", "fontsize": 9.5}
-    axes.annotate(words, (0, 0), (-8, -50), xycoords="axes fraction", textcoords="offset points", ha="right",
+    axes.annotate(words, (0, 0), (-8, -44), xycoords="axes fraction", textcoords="offset points", ha="right",
                   va="top", fontsize=9.5, color=FAINT)  # fmt: skip
     low, high = axes.get_xlim()
     last = low - (high - low)
     for years, n in numbers:
         if (years - last) / (high - low) > 0.015 * (len(f"{n:,}") + 1):
-            axes.annotate(f"{n:,}", (years, 0), (0, -50), ha="center", color=INK, **place)
+            axes.annotate(f"{n:,}", (years, 0), (0, -44), ha="center", color=INK, **place)
             last = years
 
 

@@ -24,8 +24,8 @@ __all__ = ["HeatPanel", "heat_map"]
 
 _TALL, _GAP, _MARGIN = 5.2, 0.45, 0.35
 _TITLE, _WORDS, _SMALL = 13.0, 10.5, 9.5
-_HEAD, _TITLE_IN, _LINE, _BAR_IN, _LEGEND_IN = 0.62, 0.38, 0.19, 0.16, 0.72
-_COLUMNS = 4
+_HEAD, _TITLE_IN, _LINE, _BAR_IN, _LEGEND_IN = 0.62, 0.38, 0.19, 0.16, 0.56
+_COLUMNS = 2
 _PALEST = 0.12  # of the colours: a small share still differs from bone
 
 
@@ -88,7 +88,7 @@ def _make(panels: Sequence[HeatPanel], title: str, notes: Sequence[str]) -> Figu
     wide, high = skeleton_size_mm(MapPanel("", "", "", ""))
     each = _TALL * wide / high
     width = max(columns * each + (columns - 1) * _GAP, 6.0)
-    lines = [line for note in notes for line in wrap(note, width, _SMALL)]
+    lines = wrap(" ".join(notes), width, _SMALL)
     row_in = _HEAD + _TALL + 0.3
     height = _TITLE_IN + rows * row_in + _LEGEND_IN + _LINE * len(lines)
     figure = Figure(figsize=(width + 2 * _MARGIN, height + 2 * _MARGIN), facecolor=PAPER)
