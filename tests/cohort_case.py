@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lesionmap.skeleton import Placement
 
-__all__ = ["DRUG", "PLACES", "add_patient", "simulate"]
+__all__ = ["DRUG", "PLACES", "add_patient", "simulate", "simulate_images"]
 
 DRUG = "pamidronate"
 PLACES = {
@@ -131,3 +131,34 @@ def _add_visit(
     answers = tuple(Answer(track, "resolved") for track in gone if track in marked)
     study.save(empty, replace(empty, lesions=tuple(lesions), answers=answers, signed=True))
     marked |= {track for lesion in lesions for track in lesion.tracks}
+
+
+def simulate_images(path: Path, n: int) -> Path:
+    """Make a study of small children with STIR images of two visits, of which the first has a skeleton.
+
+    They all have the images of one: it is the work that counts here.
+    """
+    from cli_case import lesionmap, nifti
+    from lesionmap.evaluate import place_visit
+    from whole_body import child_at
+
+    for day, age, lying in (("2010-05-04", 3.0, 3), ("2011-07-20", 4.2, 4)):
+        _, volume = child_at(age, lying)
+        array, matrix = np.ascontiguousarray(volume.array), volume.grid.lps_from_voxel
+        image = nifti(path.with_name(f"stir_{day}.nii.gz"), array, lps_from_voxel=matrix)
+        ran = lesionmap("import", path, image, "--patient", "P0001", "--visit", day)
+        assert ran.code == 0, ran.err
+    with Study.open(path) as study:
+        who = study.patient("P0001")
+        first, second = study.visits("P0001")
+        first = study.replace_visit(replace(first, age_y=3.0))
+        second = study.replace_visit(replace(second, age_y=4.2))
+        placement = place_visit(who, first, child_at(3.0, 3)[0].landmarks())
+        study.save_placement("P0001", first.key, placement, "anna")
+        for number in range(2, n + 1):
+            name = f"P{number:04d}"
+            study.add_patient(Patient(name))
+            for visit in (first, second):
+                study.add_visit(replace(visit, patient=name))
+            study.save_placement(name, first.key, placement, "anna")
+    return path

@@ -33,6 +33,7 @@ def cohort(
     treatment: Annotated[
         str, typer.Option("--treatment", help="Drug for the map of sites with and without it; the most common one.")
     ] = "",
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures of the cohort.")] = True,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -48,7 +49,9 @@ def cohort(
         raise typer.BadParameter("--from previous or --auto goes with --verb place, one of them and with no other verb")
     if workers and scheduler:
         raise typer.BadParameter("--workers or --scheduler, not both: a scheduler has workers of its own")
-    order = Order(verb, reader, rule, change, "auto" if auto else "previous" if from_ else "", treatment)
+    order = Order(
+        verb, reader, rule, change, "auto" if auto else "previous" if from_ else "", treatment if figures else None
+    )
     where = scheduler or workers or _processors()
     with busy(verb) as told:
         found = run(studies, order, output, where=where, overwrite=overwrite, told=told)

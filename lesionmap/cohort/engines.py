@@ -134,7 +134,7 @@ def on_dask(tasks: Iterable[Task], address: str) -> Iterator[tuple[Task, Outcome
         window = _WAITING * _checked_workers(client, address)
         for task in islice(todo, window):
             flying[client.submit(work, task, pure=False)] = task
-        coming = as_completed(flying)
+        coming = as_completed(flying, loop=client.loop)
         for future in coming:
             task = flying.pop(future)
             yield task, _outcome(future, address)

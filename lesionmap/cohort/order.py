@@ -31,8 +31,9 @@ class Order:
     """Per cent of volume from which a lesion improved or worsened."""
     placing: Literal["", "previous", "auto"] = ""
     """``place``: from the nearest visit with a skeleton, earlier ones first, or by the images of the visit alone."""
-    treatment: str = ""
-    """Drug whose map of sites is drawn; empty: the one that ran at most visits. Takes no part in the results."""
+    treatment: str | None = ""
+    """Drug whose map of sites is drawn; empty: the one that ran at most visits; None: no figures are drawn. Takes no
+    part in the results."""
 
     def __post_init__(self) -> None:
         if self.verb not in VERBS:
@@ -51,7 +52,7 @@ class Task(NamedTuple):
     patient: str
     folder: str
     """Of the results."""
-    order: tuple[Verb, str | None, str, float, Literal["", "previous", "auto"], str]
+    order: tuple[Verb, str | None, str, float, Literal["", "previous", "auto"], str | None]
     """The fields of the Order."""
     version: str
     """Of the lesionmap that asks."""

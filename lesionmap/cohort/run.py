@@ -89,7 +89,7 @@ def cohort(
     failed.sort(key=lambda row: (order_of[row[0]], row[1]))
     summary = _summary(journal, total, made, failed)
     journal.close(failed, asdict(summary) | {"failed": len(failed)})
-    if order.verb == "place":
+    if order.verb == "place" or order.treatment is None:
         return summary
     return replace(summary, notes=write_figures(journal.facts(), folder / "figures", treatment=order.treatment))
 

@@ -142,7 +142,7 @@ class Study(ClinicStore):
     def state(self, patient: str) -> str:
         """Give a word that changes with whatever is stored of a patient: the facts, the visits, any edit.
 
-        A hash of what stands in rows of their own and of the highest number of edit of each map.
+        A hash of what stands in rows of their own and of the highest number of edit of each map that is not empty.
         """
         with self._database.reading() as rows:
             who = checks.find_patient(rows, patient)
