@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,8 @@ def _body(age_y: int, sex: Any, legs_only: bool) -> _Body:
         high[2] = middles["pubis.whole.right"][2] + 25
     matrix = np.diag([*_VOXEL_MM, 1.0])
     matrix[:3, 3] = low
-    grid = Grid(tuple(int(n) for n in (high - low) / _VOXEL_MM), matrix)
+    i, j, k = ((high - low) / _VOXEL_MM).astype(int).tolist()
+    grid = Grid((i, j, k), matrix)
     return _Body(replace(placement, coverage=skeleton.coverage(placement, [grid])), grid, middles)
 
 
@@ -81,7 +82,7 @@ def simulate(path: Path, n: int, *, visits: int = 4, seed: int = 1, first: int =
 
 def add_patient(study: Study, name: str, rng: np.random.Generator, visits: int = 4, reader: str = "anna") -> None:
     """Add a patient with a course; half of those the clinic knows are treated from the second visit on."""
-    sex = "F" if rng.random() < 0.65 else "M"
+    sex: Literal["F", "M"] = "F" if rng.random() < 0.65 else "M"
     age, day = int(rng.integers(5, 13)), date(2008, 1, 7) + timedelta(int(rng.integers(0, 2000)))
     told, treated = bool(rng.random() < 0.9), bool(rng.random() < 0.5)
     study.add_patient(Patient(name, sex))
@@ -122,7 +123,7 @@ def _add_visit(
     series = Series("STIR", body.grid, "MR", "STIR", "coronal", (Station(body.grid, gone_file),))
     key = study.add_visit(Visit(name, day, age_y=float(age), series=(series,))).key
     study.save_placement(name, key, body.placement, reader)
-    imaged, lesions = dict(body.placement.coverage or ()), []
+    imaged, lesions = dict(body.placement.coverage or ()), list[Lesion]()
     for track, (site, radius) in alive.items():
         mask = _mask(age, sex, legs_only, site, radius)
         if imaged[site] > 0.9 and mask is not None:

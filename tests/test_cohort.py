@@ -199,8 +199,8 @@ def test_no_scheduler_and_no_such_rule(tmp_path: Path) -> None:
 # ---- one worker -----------------------------------------------------------------------------------------------------
 
 
-def task(study: Path, patient: str, folder: Path, order: Order, **more: str) -> Task:
-    return Task(str(study), "s", patient, str(folder), astuple(order), __version__)._replace(**more)
+def task(study: Path, patient: str, folder: Path, order: Order, version: str = __version__) -> Task:
+    return Task(str(study), "s", patient, str(folder), astuple(order), version)
 
 
 def test_comparison_and_report_are_those_of_their_verbs(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ def whole(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def started(study: Path, out: Path, *more: str, limit: int = 0) -> subprocess.Popen[bytes]:
+def started(study: Path, out: Path, *more: str, verb: str = "table", limit: int = 0) -> subprocess.Popen[bytes]:
     """Start the command in a process of its own, with a largest size of files where one is given."""
 
     def small() -> None:
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    command = (sys.executable, "-m", "lesionmap", "cohort", study, "--verb", "table", "--no-figures", "-o", out, *more)
+    command = (sys.executable, "-m", "lesionmap", "cohort", study, "--verb", verb, "--no-figures", "-o", out, *more)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(list(map(str, command)), env=env, stderr=subprocess.PIPE, preexec_fn=small)  # noqa: PLW1509
 
@@ -122,18 +122,17 @@ def test_a_run_on_dask_that_was_killed_goes_on(study: Path, whole: Path, schedul
     goes_on(study, tmp_path / "out", whole, "--scheduler", scheduler)
 
 
-def test_what_cannot_be_written_fails_and_the_rest_is_told(study: Path, tmp_path: Path) -> None:
-    """Files of 4 kB at most: as on a disk that is full, no part can be written, the journal can."""
-    process = started(study, tmp_path / "out", "--workers", "1", limit=4096)
+def test_what_cannot_be_written_fails_and_the_rest_is_told(tmp_path: Path) -> None:
+    """Files of 64 kB at most: as on a disk that is full, no report can be written, the journal can."""
+    study = simulate(tmp_path / "s.lesionmap", 2)
+    process = started(study, tmp_path / "out", "--workers", "1", verb="report", limit=65536)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert f"{_N} of {_N} patients failed" in err.decode()
+    assert "2 of 2 patients failed" in err.decode()
     rows = (tmp_path / "out" / "failed.csv").read_text(encoding="utf-8").splitlines()
-    assert len(rows) == _N + 1
-    assert "P0001.parquet cannot be written" in rows[1]
-    assert "File too large" in rows[1]
-    assert rows[1].endswith("choose another folder or free the disk")
-    assert list((tmp_path / "out" / "table").rglob("*.*")) == []
+    assert len(rows) == 3
+    assert rows[1].endswith("P0001.html cannot be written (File too large); choose another folder or free the disk")
+    assert list((tmp_path / "out" / "report").rglob("*.*")) == []
 
 
 _HOLD = """

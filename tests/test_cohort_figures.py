@@ -105,10 +105,10 @@ def test_survival_is_that_of_the_leukaemia_trial() -> None:
     censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
     spans = [Span(float(t), True) for t in events] + [Span(float(t), False) for t in censored]
     found = survival_of(spans)
-    assert found.years == (6, 7, 10, 13, 16, 22, 23)
+    assert list(found.years) == [6, 7, 10, 13, 16, 22, 23]
     np.testing.assert_allclose(found.share, [0.857, 0.807, 0.753, 0.690, 0.627, 0.538, 0.448], atol=5e-4)
-    assert found.at_risk == (21, 17, 15, 12, 11, 7, 6)
-    assert found.resolved == (3, 1, 1, 1, 1, 1, 1)
+    assert list(found.at_risk) == [21, 17, 15, 12, 11, 7, 6]
+    assert list(found.resolved) == [3, 1, 1, 1, 1, 1, 1]
     assert found.median_y == 23
     assert [found.at_risk_at(t) for t in (0, 6, 7, 36)] == [21, 21, 17, 0]
     assert found.share_at(5.9) == 1
