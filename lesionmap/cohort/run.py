@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lesionmap.cohort.engines import on_dask, on_pool
 from lesionmap.cohort.figures import write_figures
@@ -13,7 +13,7 @@ from lesionmap.cohort.order import Summary, Task, labels_of, shown_name, whole_n
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lesionmap.cohort.order import Order
 
@@ -60,20 +60,12 @@ def cohort(
     LesionmapError
         If the request is wrong, the folder holds other results, or no scheduler answers.
     """
-    from lesionmap import __version__
-
     folder = Path(folder).absolute()
     labels, order = labels_of(studies), _checked(order)
-    names = {label: shown_name(whole_name(study)) for label, study in zip(labels, studies, strict=True)}
-    asked = {"studies": names, **asdict(replace(order, treatment="")), "rule_words": _rule_words(order)}
-    journal = Journal(folder, {**asked, "version": __version__}, overwrite=overwrite)
-    patients, failed = _patients(labels, studies)
-    blank = Task("", "", "", str(folder), astuple(order), __version__)
-    tasks = (
-        blank._replace(study=whole_name(study), label=label, patient=one, known=journal.state((label, one)))
-        for label, study in zip(labels, studies, strict=True)
-        for one in patients.get(label, ())
-    )
+    named = dict(zip(labels, map(whole_name, studies), strict=True))
+    journal = Journal(folder, _asked(named, order), overwrite=overwrite)
+    patients, failed = _patients(named)
+    tasks = _tasks(named, patients, order, journal)
     made, total = 0, sum(map(len, patients.values()))
     coming = on_pool(tasks, where) if isinstance(where, int) else on_dask(tasks, where)
     for through, (task, outcome) in enumerate(coming, start=1):
@@ -102,26 +94,41 @@ def _checked(order: Order) -> Order:
     return replace(order, rule=str(Path(order.rule).absolute())) if own else order
 
 
-def _rule_words(order: Order) -> str:
-    """Say the rule in full: a file that changed is another request."""
+def _asked(named: Mapping[str, str], order: Order) -> dict[str, Any]:
+    """Say what is asked, in words that two runs can be compared by: a file of a rule that changed is another request."""
+    from lesionmap import __version__
     from lesionmap.measure import rule_named
 
-    return repr(rule_named(order.rule))
+    studies = {label: shown_name(study) for label, study in named.items()}
+    words = {"rule_words": repr(rule_named(order.rule)), "version": __version__}
+    return {"studies": studies, **asdict(replace(order, treatment="")), **words}
 
 
-def _patients(labels: Sequence[str], studies: Sequence[str]) -> tuple[dict[str, list[str]], list[tuple[str, str, str]]]:
+def _patients(named: Mapping[str, str]) -> tuple[dict[str, list[str]], list[tuple[str, str, str]]]:
     """Give the pseudonyms of each study by its label, and the studies that cannot be read."""
     from lesionmap.store import Study
 
     found: dict[str, list[str]] = {}
     failed = []
-    for label, study in zip(labels, studies, strict=True):
+    for label, study in named.items():
         try:
-            with Study.open(whole_name(study)) as opened:
+            with Study.open(study) as opened:
                 found[label] = sorted(who.id for who in opened.patients())
         except (LesionmapError, OSError) as error:
             failed.append((label, "", " ".join(str(error).split())))
     return found, failed
+
+
+def _tasks(
+    named: Mapping[str, str], patients: Mapping[str, Sequence[str]], order: Order, journal: Journal
+) -> Iterator[Task]:
+    """Give the tasks by study and pseudonym, one by one."""
+    from lesionmap import __version__
+
+    for label, names in patients.items():
+        blank = Task(named[label], label, "", str(journal.folder), astuple(order), __version__)
+        for name in names:
+            yield blank._replace(patient=name, known=journal.state((label, name)))
 
 
 def _summary(journal: Journal, total: int, made: int, failed: list[tuple[str, str, str]]) -> Summary:
