@@ -10,6 +10,7 @@ from lesionmap.cohort.engines import on_dask, on_pool
 from lesionmap.cohort.figures import write_figures
 from lesionmap.cohort.journal import Journal
 from lesionmap.cohort.order import Summary, Task, labels_of, shown_name, whole_name
+from lesionmap.cohort.work import result_path
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def cohort(
     for through, (task, outcome) in enumerate(coming, start=1):
         if "why" in outcome:
             failed.append((*task.key, outcome["why"]))
-            journal.forget(task.key)
+            _forget(task, journal)
         elif "same" not in outcome:
             journal.done(task.key, outcome)
             made += 1
@@ -95,7 +96,7 @@ def _checked(order: Order) -> Order:
 
 
 def _asked(named: Mapping[str, str], order: Order) -> dict[str, Any]:
-    """Say what is asked, in words that two runs can be compared by: a file of a rule that changed is another request."""
+    """Say what is asked, so that two runs can be compared: a file of a rule that changed is another request."""
     from lesionmap import __version__
     from lesionmap.measure import rule_named
 
@@ -129,6 +130,14 @@ def _tasks(
         blank = Task(named[label], label, "", str(journal.folder), astuple(order), __version__)
         for name in names:
             yield blank._replace(patient=name, known=journal.state((label, name)))
+
+
+def _forget(task: Task, journal: Journal) -> None:
+    """Take away what an earlier run made of a patient who fails now: it is no longer right, or nobody knows."""
+    journal.forget(task.key)
+    path = result_path(task)
+    if path is not None:
+        path.unlink(missing_ok=True)
 
 
 def _summary(journal: Journal, total: int, made: int, failed: list[tuple[str, str, str]]) -> Summary:
