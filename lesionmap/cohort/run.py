@@ -16,6 +16,7 @@ from lesionmap.errors import LesionmapError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lesionmap.cohort.engines import Outcome
     from lesionmap.cohort.order import Order
 
 __all__ = ["cohort"]
@@ -66,10 +67,8 @@ def cohort(
     named = dict(zip(labels, map(whole_name, studies), strict=True))
     journal = Journal(folder, _asked(named, order), overwrite=overwrite)
     patients, failed = _patients(named)
-    tasks = _tasks(named, patients, order, journal)
-    made, total = 0, sum(map(len, patients.values()))
-    coming = on_pool(tasks, where) if isinstance(where, int) else on_dask(tasks, where)
-    for through, (task, outcome) in enumerate(coming, start=1):
+    total, made = sum(map(len, patients.values())), 0
+    for through, (task, outcome) in enumerate(_outcomes(_tasks(named, patients, order, journal), where), start=1):
         if "why" in outcome:
             failed.append((*task.key, outcome["why"]))
             _forget(task, journal)
@@ -78,13 +77,15 @@ def cohort(
             made += 1
         if told:
             told(through, total)
-    order_of = {label: at for at, label in enumerate(labels)}
-    failed.sort(key=lambda row: (order_of[row[0]], row[1]))
-    summary = _summary(journal, total, made, failed)
-    journal.close(failed, asdict(summary) | {"failed": len(failed)})
+    failed.sort(key=lambda row: (labels.index(row[0]), row[1]))
+    summary = _closed(journal, total, made, failed)
     if order.verb == "place" or order.treatment is None:
         return summary
     return replace(summary, notes=write_figures(journal.facts(), folder / "figures", treatment=order.treatment))
+
+
+def _outcomes(tasks: Iterator[Task], where: int | str) -> Iterator[tuple[Task, Outcome]]:
+    return on_pool(tasks, where) if isinstance(where, int) else on_dask(tasks, where)
 
 
 def _checked(order: Order) -> Order:
@@ -140,8 +141,11 @@ def _forget(task: Task, journal: Journal) -> None:
         path.unlink(missing_ok=True)
 
 
-def _summary(journal: Journal, total: int, made: int, failed: list[tuple[str, str, str]]) -> Summary:
+def _closed(journal: Journal, total: int, made: int, failed: list[tuple[str, str, str]]) -> Summary:
+    """Add up what came of it, and write it down."""
     done = without = rows = 0
     for row in journal.rows():
         done, without, rows = done + 1, without + (not row["marked"]), rows + row["rows"]
-    return Summary(total, done, made, without, rows, tuple(failed))
+    summary = Summary(total, done, made, without, rows, tuple(failed))
+    journal.close(failed, asdict(summary) | {"failed": len(failed)})
+    return summary
