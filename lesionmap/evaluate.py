@@ -35,6 +35,7 @@ __all__ = [
     "other_visits",
     "patient_facts",
     "patient_results",
+    "place_by_images",
     "place_scan",
     "place_visit",
     "the_reader",
@@ -175,6 +176,50 @@ def place_scan(
     else:
         found = skeleton.place(landmarks, age_y=age_y, sex=sex, stature_cm=cm, flat=True)
     return with_coverage(found if placement is None or only_planar(visit) else replace(placement, scan=found), visit)
+
+
+def place_by_images(
+    study: Study, patient: str, visit: str, other: str | None = None, *, scan: bool = False
+) -> tuple[Placement, str]:
+    """Place a visit's skeleton by its images alone; nothing is saved.
+
+    Parameters
+    ----------
+    study : Study
+        Where both are kept.
+    patient, visit : str
+        Pseudonym, visit key.
+    other : str, optional
+        Key of the visit whose skeleton is carried over; without it a first guess: the outline of the body, or the
+        counts of a bone scan.
+    scan : bool
+        On the planar views of a visit that has slices too.
+
+    Returns
+    -------
+    Placement, str
+        With its coverage; and in words by which images.
+
+    Raises
+    ------
+    LesionmapError
+        As ``place_from``, ``place_auto`` and ``place_scan``.
+    """
+    from lesionmap.place import by_counts_words, place_auto, place_from
+
+    who, when, own = study.patient(patient), study.visit(patient, visit), study.placement(patient, visit)
+    before = study.placement(patient, other) if other else None
+    if scan or only_planar(when):
+        if other and before is None:
+            raise LesionmapError(f"a skeleton placed on visit {other} was expected, none is there; place it first")
+        placement = place_scan(who, when, own, by_counts=True, before=(before.scan or before) if before else None)
+        return placement, by_counts_words(when) + (f", from {other}" if other else "")
+    if other:
+        placement, words = place_from(when, study.visit(patient, other), before, who.sex)
+    else:
+        placement, words = place_auto(when, who.sex)
+    kept = placement.scan or (own.scan if own else None)
+    return with_coverage(replace(placement, scan=kept), when), words
 
 
 def _deep(grid: Grid) -> Grid:

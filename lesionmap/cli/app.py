@@ -7,7 +7,20 @@ from typing import NoReturn
 
 import typer
 
-from lesionmap.cli import clinic, demo, marks, pacs, readers, results, scores, segmentation, skeletons, studies, study
+from lesionmap.cli import (
+    clinic,
+    cohort,
+    demo,
+    marks,
+    pacs,
+    readers,
+    results,
+    scores,
+    segmentation,
+    skeletons,
+    studies,
+    study,
+)
 from lesionmap.errors import LesionmapError
 
 __all__ = ["app", "main"]
@@ -42,6 +55,7 @@ app.command("sign")(readers.sign)
 app.command("agree")(readers.agree)
 app.command("blind")(readers.blind)
 app.command("consensus")(readers.consensus)
+app.command("cohort")(cohort.cohort)
 app.add_typer(pacs.app, name="pacs")
 app.add_typer(study.app, name="study")
 app.command("view")(studies.view)

@@ -77,7 +77,7 @@ def place(
     On a bone scan --landmarks and --auto go together: the landmarks stay, the rest is fitted to the counts. Landmarks
     not given are estimated, and so are age and stature where the visit has none.
     """
-    from lesionmap.evaluate import with_coverage
+    from lesionmap.evaluate import place_by_images, with_coverage
     from lesionmap.store import Study
     from lesionmap.visits import only_planar
 
@@ -85,28 +85,31 @@ def place(
         who, when = opened.patient(patient), opened.visit(patient, visit)
         before, words = opened.placement(patient, visit), ""
         ways = {"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto}
-        if (scan or only_planar(when)) and not (labels or names) and (landmarks or auto or from_):
-            placement, words = _on_views(opened, who, when, landmarks, from_, by_counts=auto)
-        elif scan:
+        on_views = (scan or only_planar(when)) and not (labels or names) and bool(landmarks or auto or from_)
+        if scan and not on_views:
             raise typer.BadParameter("--scan goes with --landmarks, --auto, both of them, or --from")
-        else:
+        if not on_views:
             _one_way(ways)
-            placement, words = _on_slices(opened, who, when, (landmarks, labels, names), from_)
-            kept = placement.scan or (before.scan if before else None)
-            placement = with_coverage(replace(placement, scan=kept), when)
+        if on_views and landmarks:
+            placement, words = _on_views(opened, who, when, landmarks, from_, by_counts=auto)
+        elif from_ or auto:
+            placement, words = place_by_images(opened, patient, visit, from_, scan=scan)
+        else:
+            placement = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))[0]
+            placement = with_coverage(replace(placement, scan=before.scan if before else None), when)
         opened.save_placement(patient, visit, placement, reader)
     _tell((placement.scan if scan else None) or placement, words)
 
 
 def _on_views(
-    opened: "Study", who: "Patient", when: "Visit", landmarks: Path | None, from_: str | None, *, by_counts: bool
+    opened: "Study", who: "Patient", when: "Visit", landmarks: Path, from_: str | None, *, by_counts: bool
 ) -> "tuple[Placement, str]":
-    """Place the skeleton on the views of a bone scan."""
+    """Place the skeleton on the views of a bone scan by landmarks, the rest by the counts where they are asked for."""
     from lesionmap.evaluate import place_scan
     from lesionmap.place import by_counts_words
     from lesionmap.read.rows import read_landmarks
 
-    marks = read_landmarks(landmarks, flat=True) if landmarks else None
+    marks = read_landmarks(landmarks, flat=True)
     other = opened.placement(who.id, from_) if from_ else None
     if from_ and other is None:
         raise LesionmapError(f"a skeleton placed on visit {from_} was expected, none is there; place it first")
@@ -114,23 +117,6 @@ def _on_views(
     own = opened.placement(who.id, when.key)
     placement = place_scan(who, when, own, marks, by_counts=by_counts, before=before)
     return placement, by_counts_words(when) + (f", from {from_}" if from_ else "")
-
-
-def _on_slices(
-    opened: "Study",
-    who: "Patient",
-    when: "Visit",
-    given: tuple[Path | None, Path | None, str | None],
-    from_: str | None,
-) -> "tuple[Placement, str]":
-    """Place the skeleton by landmarks, label map and its names as given, else from a visit, else by the images."""
-    from lesionmap.place import place_auto, place_from
-
-    if any(given):
-        return _placed(*given, (when.age_y, who.sex, when.stature_cm))[0], ""
-    if from_:
-        return place_from(when, opened.visit(who.id, from_), opened.placement(who.id, from_), who.sex)
-    return place_auto(when, who.sex)
 
 
 def _one_way(ways: dict[str, bool]) -> None:

@@ -217,7 +217,10 @@ class Rows:
 
     def maps(self, patient: str) -> list[str]:
         """Give the keys of all maps of a patient that hold something, sorted."""
-        mine = tables.edit.c.map.startswith(f"{patient}/", autoescape=True)
+        c = tables.edit.c
+        mine = c.map.startswith(f"{patient}/", autoescape=True)
+        if self.connection.dialect.name == "sqlite":  # from '/' up to the next character: found by the index
+            mine = (c.map >= f"{patient}/") & (c.map < f"{patient}0")
         ends = (
             select(tables.edit.c.map, func.max(tables.edit.c.n).label("n"))
             .where(mine)

@@ -9,9 +9,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from lesionmap.errors import LesionmapError
-from lesionmap.store import checks, history
+from lesionmap.store import checks, history, plain
 from lesionmap.store.blinding import BlindStore
 from lesionmap.store.edits import Step, now_utc
+from lesionmap.visits import Patient, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lesionmap.store.claims import Claim
     from lesionmap.store.history import Edit
     from lesionmap.store.rows import Rows
-    from lesionmap.visits import Patient, Reference, Series, Visit
+    from lesionmap.visits import Reference, Series
 
 __all__ = ["Study"]
 
@@ -146,6 +147,17 @@ class Study(BlindStore):
     def secret(self, purpose: str) -> bytes:
         """Give this study's key for one purpose (32 bytes, from its salt); it must never be written anywhere."""
         return hmac.digest(self._salt.encode(), purpose.encode(), "sha256")
+
+    def state(self, patient: str) -> str:
+        """Give a word that changes with whatever is stored of a patient: the facts, the visits, any edit.
+
+        A hash of what stands in rows of their own and of the highest number of edit of each map that is not empty.
+        """
+        with self._database.reading() as rows:
+            who = checks.find_patient(rows, patient)
+            visits = [plain.dumps(visit, Visit) for visit in rows.visits(patient)]
+            tops = [f"{key} {rows.top(key)}" for key in rows.maps(patient)]
+        return sha256("\n".join([plain.dumps(who, Patient), *visits, *tops]).encode()).hexdigest()[:32]
 
     def _hash(self, patient_key: str) -> str:
         return sha256((self._salt + patient_key).encode("utf-8", "surrogatepass")).hexdigest()

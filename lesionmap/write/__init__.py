@@ -5,7 +5,7 @@ counts and states computed once. Every file is written whole or not at all, and 
 """
 
 from lesionmap.write.codes import SiteCodes, site_codes
-from lesionmap.write.columns import COMPARISON_COLUMNS, LESION_COLUMNS, MODALITY_COLUMNS, SCORE_COLUMNS
+from lesionmap.write.columns import COMPARISON_COLUMNS, COURSE_COLUMNS, LESION_COLUMNS, MODALITY_COLUMNS, SCORE_COLUMNS
 from lesionmap.write.fhir import fhir_bundle, write_fhir
 from lesionmap.write.figure import body_map, map_svg
 from lesionmap.write.files import ending, saving
@@ -18,7 +18,7 @@ from lesionmap.write.overlay import scan_picture
 from lesionmap.write.registry import registry_columns, registry_rows
 from lesionmap.write.report import write_report
 from lesionmap.write.results import Results, results_of
-from lesionmap.write.rows import comparison_columns, comparison_rows, lesion_rows, modality_rows, notes
+from lesionmap.write.rows import comparison_columns, comparison_rows, course_rows, lesion_rows, modality_rows, notes
 from lesionmap.write.scored import score_lines, score_rows, within_words
 from lesionmap.write.seg import SegFile, segmentations, write_segs
 from lesionmap.write.sr import report_sr, write_sr
@@ -27,6 +27,7 @@ from lesionmap.write.tables import write_table
 
 __all__ = [
     "COMPARISON_COLUMNS",
+    "COURSE_COLUMNS",
     "LESION_COLUMNS",
     "MODALITY_COLUMNS",
     "REFERENCE_MM",
@@ -42,6 +43,7 @@ __all__ = [
     "body_map",
     "comparison_columns",
     "comparison_rows",
+    "course_rows",
     "dot_radius_mm",
     "ending",
     "fhir_bundle",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPARISON_COLUMNS",
+    "COURSE_COLUMNS",
     "FLAGS",
     "LESION_COLUMNS",
     "MODALITY_COLUMNS",
@@ -91,6 +92,13 @@ _MODALITY_MEANING: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_COURSE_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "study": "Name of the study that the patient is of.",
+        "since_first_y": "Years since the first visit that was read; negative before it.",
+    }
+)
+
 _SCORE_MEANING: Mapping[str, str] = MappingProxyType(
     {
         "score": "Name of the score.",
@@ -144,6 +152,12 @@ LESION_COLUMNS: tuple[str, ...] = tuple(_MEANING)
 COMPARISON_COLUMNS: tuple[str, ...] = ("track", "site")
 """First columns of the comparison; ``state@DATE`` and ``volume_ml@DATE`` follow for each visit."""
 
+COURSE_COLUMNS: tuple[str, ...] = (
+    "patient", "reader", "track", "site", "visit_date", "since_first_y", "state", "split_merge", "change_reason",
+    "volume_ml", "counted", "marked_on", "rule",
+)  # fmt: skip
+"""Columns of the comparison with a row for each track and visit, the same for every patient."""
+
 MODALITY_COLUMNS: tuple[str, ...] = (
     "patient", "visit_date", "reader", "site", "on_slices", "on_scan", "agree", "lesions",
 )  # fmt: skip
@@ -181,8 +195,8 @@ def decimals(column: str) -> int | None:
     return next((digits for suffix, digits in _DECIMALS.items() if name.endswith(suffix)), None)
 
 
-def kind_of(column: str, values: Sequence[Any]) -> Kind:
-    """Say what a column holds, from its values or, where all are unknown, from its name."""
+def kind_of(column: str, values: Sequence[Any] = ()) -> Kind:
+    """Say what a column holds, from its values or, where all are unknown (or none is given), from its name."""
     known = [value for value in values if value is not None]
     if not known:
         return _kind_by_name(column)
@@ -198,7 +212,7 @@ def _kind_by_name(column: str) -> Kind:
     item = clinic_items().get(column.partition("@")[0])
     if column in (*_TRUTHS, *FLAGS) or column.startswith("region_") or (item and item.kind == "yes_no"):
         return "truth"
-    if item or column == "points" or (column.startswith("score_") and not column.endswith("_missing")):
+    if item or column in ("points", "counts") or (column.startswith("score_") and not column.endswith("_missing")):
         return "number"
     if column.startswith(_WHOLE_START):
         return "whole"
@@ -208,7 +222,7 @@ def _kind_by_name(column: str) -> Kind:
 def meaning(column: str) -> str:
     """Give the meaning of a column in one sentence; empty for an unknown one."""
     name, at, visit = column.partition("@")
-    known = (_MEANING, _MODALITY_MEANING, _SCORE_MEANING, _REGISTRY_MEANING)
+    known = (_MEANING, _COURSE_MEANING, _MODALITY_MEANING, _SCORE_MEANING, _REGISTRY_MEANING)
     text = next((table[name] for table in known if name in table), "") or _by_rule(name)
     if not at or not text:
         return text

@@ -97,7 +97,7 @@ def map_svg(panels: Sequence[MapPanel]) -> str:
 
 
 def rendered(figure: Figure, suffix: str) -> bytes:
-    """Give a figure as a file of that ending, without the time at which it was made."""
+    """Give a figure as the bytes of a file of that ending: the same figure, the same bytes."""
     buffer = io.BytesIO()
     dates: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None, "ModDate": None}}
     figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=dates.get(suffix))

@@ -69,6 +69,8 @@ class MapPanel:
     sex: Sex | None = None
     texts: Texts = field(default_factory=english, repr=False, compare=False)
     """Of the legend."""
+    tints: tuple[tuple[str, str], ...] = ()
+    """Site id and colour (#rrggbb) of bones that are not drawn in the colour of bone."""
 
 
 def dot_radius_mm(volume_ml: float | None) -> float:

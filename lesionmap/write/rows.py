@@ -8,12 +8,13 @@ from lesionmap.compare import is_read, marked_on, seen_by_site
 from lesionmap.measure import early_over_late, main_measurement
 from lesionmap.skeleton import Group, known, members
 from lesionmap.texts import english
+from lesionmap.visits import years_between
 from lesionmap.write.columns import COMPARISON_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lesionmap.compare import VisitFacts
+    from lesionmap.compare import Change, VisitFacts
     from lesionmap.lesions import Lesion
     from lesionmap.measure import Count, Measurement, Tally
     from lesionmap.scores import ScanFigures
@@ -24,6 +25,7 @@ __all__ = [
     "comparison_columns",
     "comparison_rows",
     "count_words",
+    "course_rows",
     "lesion_rows",
     "modality_rows",
     "notes",
@@ -195,13 +197,47 @@ def comparison_rows(results: Results) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"track": course.track or None, "site": course.site}
         for facts in results.visits:
             change = course.states.get(facts.visit.key)
-            row[f"state@{facts.visit.key}"] = change.state if change else None
-            row[f"volume_ml@{facts.visit.key}"] = change.volume_ml if change else None
-            marked = [facts.lesion_map.lesion(x) for x in change.lesions] if change else []
-            kinds = {kind for lesion in marked if (kind := marked_on(facts.visit, lesion))}
-            row[f"marked_on@{facts.visit.key}"] = kinds.pop() if len(kinds) == 1 else "both" if kinds else None
+            found = _at_visit(facts, change) if change else {}
+            row |= {f"{name}@{facts.visit.key}": found.get(name) for name in ("state", "volume_ml", "marked_on")}
         rows.append(row)
     return rows
+
+
+def course_rows(results: Results) -> list[dict[str, Any]]:
+    """Give one row for each track and each visit at which it has a state, with the columns ``COURSE_COLUMNS``.
+
+    The comparison once more, in a form that is the same for every patient.
+    """
+    first = next((facts.visit.date for facts in results.visits if is_read(facts)), results.visits[0].visit.date)
+    return [
+        {
+            "patient": results.patient.id,
+            "reader": results.reader,
+            "track": course.track or None,
+            "site": course.site,
+            "visit_date": facts.visit.key,
+            "since_first_y": years_between(first, facts.visit.date),
+            "split_merge": change.split_merge or None,
+            "change_reason": change.reason or None,
+            "counted": change.counted,
+            "rule": results.rule.name,
+            **_at_visit(facts, change),
+        }
+        for course in results.courses
+        for facts in results.visits
+        if (change := course.states.get(facts.visit.key))
+    ]
+
+
+def _at_visit(facts: VisitFacts, change: Change) -> dict[str, Any]:
+    """Give what the comparison tells of a track at a visit."""
+    marked = [facts.lesion_map.lesion(x) for x in change.lesions]
+    kinds = {kind for lesion in marked if (kind := marked_on(facts.visit, lesion))}
+    return {
+        "state": change.state,
+        "volume_ml": change.volume_ml,
+        "marked_on": kinds.pop() if len(kinds) == 1 else "both" if kinds else None,
+    }
 
 
 def notes(results: Results) -> tuple[str, ...]:

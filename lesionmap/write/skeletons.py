@@ -227,7 +227,8 @@ def _patch(brush: _Brush, path: Any, face: str, edge: str, **style: Any) -> None
 def _fill(brush: _Brush, path: Any, site: str, order_depth: tuple[float, float]) -> None:
     order, depth = order_depth
     gone = site in brush.panel.not_imaged
-    face, edge = (NOT_IMAGED, NOT_IMAGED_HATCH) if gone else (blend(BONE_FAR, BONE, depth), BONE_INNER)
+    tint = dict(brush.panel.tints).get(site) or blend(BONE_FAR, BONE, depth)
+    face, edge = (NOT_IMAGED, NOT_IMAGED_HATCH) if gone else (tint, BONE_INNER)
     _patch(brush, path, face, edge, linewidth=0.3 * brush.pen, zorder=order)
     if _beyond_physis(site):
         dashes = {"linewidth": 0.6 * brush.pen, "linestyle": (0, (2.2, 1.6)), "zorder": order + 0.2}

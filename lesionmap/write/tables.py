@@ -41,6 +41,7 @@ def write_table(
     *,
     overwrite: bool = False,
     notes: Sequence[str] = (),
+    fixed: bool = False,
 ) -> None:
     """Write rows to a file, CSV, XLSX, Parquet or JSON by its ending.
 
@@ -60,6 +61,9 @@ def write_table(
     notes : sequence of str
         What a reader of the table must know (the counting rule, versions): the sheet *About* of XLSX, the schema's
         metadata of Parquet. CSV and JSON hold rows only.
+    fixed : bool
+        Take the types of Parquet from the names of the columns alone, so that files written one by one are one data
+        set.
 
     Raises
     ------
@@ -75,7 +79,8 @@ def write_table(
         elif suffix == ".json":
             _write_json(cells, names, temporary)
         elif suffix == ".parquet":
-            _write_parquet(cells, names, temporary, tuple(notes))
+            kinds = [kind_of(name, () if fixed else [row[at] for row in cells]) for at, name in enumerate(names)]
+            _write_parquet(cells, dict(zip(names, kinds, strict=True)), temporary, tuple(notes))
         else:
             _write_xlsx(cells, names, temporary, tuple(notes))
 
@@ -168,17 +173,15 @@ def _write_json(cells: list[list[Any]], columns: tuple[str, ...], path: Path) ->
         stream.write("\n")
 
 
-def _write_parquet(cells: list[list[Any]], columns: tuple[str, ...], path: Path, notes: tuple[str, ...]) -> None:
+def _write_parquet(cells: list[list[Any]], kinds: Mapping[str, str], path: Path, notes: tuple[str, ...]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "truth": pa.bool_()}
-    arrays = []
-    for index, name in enumerate(columns):
-        values = [row[index] for row in cells]
-        kind = kind_of(name, values)
-        arrays.append(pa.array([_cast(value, kind) for value in values], type=types[kind]))
-    table = pa.Table.from_arrays(arrays, names=list(columns))
+    arrays = [
+        pa.array([_cast(row[at], kind) for row in cells], type=types[kind]) for at, kind in enumerate(kinds.values())
+    ]
+    table = pa.Table.from_arrays(arrays, names=list(kinds))
     metadata = {"lesionmap.notes": json.dumps(notes, ensure_ascii=False)} if notes else None
     pq.write_table(table.replace_schema_metadata(metadata), path)
 
