@@ -117,11 +117,13 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.long
 def test_a_run_on_dask_that_was_killed_goes_on(study: Path, whole: Path, scheduler: str, tmp_path: Path) -> None:
     assert killed_in_the_middle(study, tmp_path / "out", "--scheduler", scheduler) == []
     goes_on(study, tmp_path / "out", whole, "--scheduler", scheduler)
 
 
+@pytest.mark.long
 def test_what_cannot_be_written_fails_and_the_rest_is_told(tmp_path: Path) -> None:
     """Files of 64 kB at most: as on a disk that is full, no report can be written, the journal can."""
     study = simulate(tmp_path / "s.lesionmap", 2)
@@ -145,6 +147,7 @@ held.execute("COMMIT")
 """
 
 
+@pytest.mark.long
 def test_place_waits_for_another_writer_and_then_places_what_is_missing(tmp_path: Path) -> None:
     path = simulate_images(tmp_path / "s.lesionmap", 2)
     with Study.open(path) as study:

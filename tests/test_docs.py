@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ def blocks() -> list[Block]:
 def commands(block: Block) -> list[list[str]]:
     """Give the words of each command of a shell block."""
     lines = [shlex.split(line, comments=True) for line in block.text.replace("\\\n", " ").splitlines()]
-    return [words for words in lines if words]
+    return [list(takewhile(lambda word: word not in {">", "<", "|"}, words)) for words in lines if words]
 
 
 def test_every_block_says_what_it_is() -> None:

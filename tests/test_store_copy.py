@@ -51,12 +51,12 @@ def test_a_study_comes_back_from_a_server_equal_to_the_last_row(tmp_path: Path, 
     make(places[0])
     before = rows_of(places[0])
     assert {table: len(rows) for table, rows in before.items()} == {
-        "edit": 18, "identity": 1, "meta": 4, "patient": 2, "visit": 3
+        "edit": 20, "identity": 1, "meta": 4, "patient": 2, "visit": 3
     }  # fmt: skip
     for source, target in pairwise(places):
         ran = lesionmap("study", "copy", source, target)
         assert (ran.code, ran.err) == (0, "")
-        assert ran.out.startswith("copied 28 rows; both studies are equal (fingerprint ")
+        assert ran.out.startswith("copied 30 rows; both studies are equal (fingerprint ")
     assert rows_of(places[1]) == rows_of(places[2]) == before
     with Study.open(places[2]) as last, Study.open(places[0]) as first:
         assert last.secret("x") == first.secret("x")
@@ -116,7 +116,7 @@ def faults(where: str, *options: str) -> list[str]:
 def test_a_sound_study_has_no_faults(study: str) -> None:
     ran = lesionmap("study", "check", study, "--json")
     assert (ran.code, ran.err) == (0, "")
-    assert json.loads(ran.out) == {"n_edits": 18, "n_images": 1, "repaired": "", "faults": [], "notes": []}
+    assert json.loads(ran.out) == {"n_edits": 20, "n_images": 1, "repaired": "", "faults": [], "notes": []}
 
 
 def test_images_that_changed_are_faults_and_missing_ones_are_not(study: str, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_images_that_changed_are_faults_and_missing_ones_are_not(study: str, tmp
     ran = lesionmap("study", "check", study)
     assert ran.code == 0
     assert f"an image or label map is not at {tmp_path}/image.nii, or cannot be read there" in ran.out
-    assert "18 edits and 0 image files checked: no faults" in ran.out
+    assert "20 edits and 0 image files checked: no faults" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,8 @@ def test_the_command_line_names_an_unknown_language(tmp_path: Path) -> None:
 # Room for longer words
 
 
-@pytest.mark.parametrize("name", ["course", pytest.param("pictures", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["course", "pictures"])
 def test_no_word_of_a_longer_language_is_cut_on_paper(name: str) -> None:
     from matplotlib.text import Text
 
