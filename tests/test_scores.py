@@ -256,7 +256,7 @@ def test_double_items_are_refused(tmp_path: Path) -> None:
 
 def test_the_example_of_the_page_is_a_definition(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "clinic.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (example,) = re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "ours.toml"
     path.write_text(example, encoding="utf-8")
     ours = definition_from_file(path)

@@ -9,15 +9,18 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 import dicom_files as df
 from cli_case import lesionmap, mr_slices
 from lesionmap import annotate
 from lesionmap.lesions import LesionMap
+from lesionmap.read import scan
 from lesionmap.store import Study
 from lesionmap.visits import Patient
 from lesionmap.write import body_map, map_model
@@ -186,3 +189,15 @@ def test_the_program_says_nothing_of_the_machine_when_it_fails(tmp_path: Path) -
         assert "Traceback" not in said
         assert "HIDDEN" not in said
         assert "SECRET-77" not in said
+
+
+def test_what_a_library_logs_of_a_file_holds_no_value(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path, *_) = df.write_series(tmp_path, df.noise(df.grid((5, 7, 2))))
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.5.1.4.1.1.4", b"HIDDEN^PERSON of no UID\x00\x00"))
+    scan([tmp_path])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        str(dcmread(path, force=True).SOPClassUID)
+    said = " ".join(record.getMessage() for record in caplog.records if record.name == "pydicom")
+    assert "it may be personal" in said
+    assert "HIDDEN" not in caplog.text
