@@ -57,7 +57,7 @@ lint: $(READY) ## style, types and import rules
 	@$(BIN)/lint-imports --no-logo
 
 test-core: $(READY) ## tests without a screen
-	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin --ignore=tests/benchmarks -m "not long" -n 2 --doctest-modules lesionmap tests \
+	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin -m "not long" -n 2 --doctest-modules lesionmap tests \
 	  --junitxml=build/junit/core.xml
 
 test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side by side
