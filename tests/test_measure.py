@@ -20,6 +20,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Extent, LesionMap, Mask
 from lesionmap.measure import (
     Measurement,
+    early_over_late,
     main_measurement,
     measure_extent,
     measure_lesion,
@@ -274,3 +275,91 @@ def test_the_measurement_that_stands_for_the_lesion() -> None:
         order.append(main_measurement(found).series)
         found = [x for x in found if x.series != order[-1]]
     assert order == ["3.0", "1.0", "t2", "t1", "nm", "marker"]
+
+
+@pytest.mark.parametrize(
+    "ranked",
+    [
+        [("MR", "STIR"), ("MR", "T2"), ("MR", "DWI"), ("MR", "ADC"), ("MR", "T1"), ("MR", "PD")],
+        [("MR", "T1"), ("CT", ""), ("NM", "planar"), ("US", "")],
+        [("MR", ""), ("CT", "STIR")],
+    ],
+)
+def test_modality_goes_before_sequence_and_both_before_the_size(ranked: list[tuple[str, str]]) -> None:
+    found = [Measurement(f"{n}", *kind, volume_ml=1.0 + n) for n, kind in enumerate(ranked)]
+    assert main_measurement(found[::-1]).series == main_measurement(found).series == "0"
+    assert [main_measurement(found[n:]).series for n in range(len(found))] == [x.series for x in found]
+    views = [Measurement("a", "NM", "planar", area_mm2=20.0), Measurement("b", "NM", "planar", area_mm2=30.0)]
+    assert main_measurement(views).series == main_measurement(views[::-1]).series == "b"
+
+
+def test_all_that_is_not_known_is_said_once_in_its_order() -> None:
+    mask = Mask.of_voxels(np.array([[1, 1, 1]]), GRID)
+    assert measured(mask).why_not == "no signal: the pixels were not given; no physis relation: no skeleton is placed"
+    nothing = measured(mask, Volume(np.full(GRID.shape, np.inf), GRID), reference=2.0).why_not
+    assert nothing == "no signal: the image has no values under the mask; no physis relation: no skeleton is placed"
+    known = measured(mask, Volume(np.ones(GRID.shape), GRID), reference=2.0)
+    assert known.why_not == "no physis relation: no skeleton is placed"
+    assert known.signal_ratio == 0.5
+
+
+def test_pixels_may_lie_off_by_a_hundredth_of_a_millimetre() -> None:
+    mask = Mask.of_voxels(np.array([[0, 0, 0]]), GRID)
+    for off, fits in ((0.009, True), (0.011, False)):
+        matrix = MATRIX.copy()
+        matrix[2, 3] += off
+        pixels = Volume(np.ones(GRID.shape), Grid(GRID.shape, matrix))
+        if fits:
+            assert measured(mask, pixels).signal_mean == 1
+        else:
+            with pytest.raises(LesionmapError, match="or lies elsewhere"):
+                measured(mask, pixels)
+    with pytest.raises(LesionmapError, match=r"shape \(5, 7, 11\), but the series has one of shape \(5, 7, 12\) or"):
+        measured(mask, Volume(np.ones((5, 7, 12)), Grid((5, 7, 12), MATRIX)))
+
+
+# ---- projections ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_depth_of_a_projection_is_not_known(depth: int) -> None:
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.roll(np.array([[0.1, 2.5, 0], [0.0, 0.2, 300.0], [2.0, 0.1, 0]]), depth - 1, axis=0)
+    matrix[:3, 3] = [-7.0, 11.0, 400.0]
+    grid = Grid((5, 7, 1), matrix)
+    mask = Mask.of_voxels(np.array([[1, 1, 0], [2, 5, 0]]), grid)
+    found = measured(mask, Volume(np.ones((5, 7, 1)), grid, projection=True)).centroid_lps_mm
+    assert found is not None
+    assert np.flatnonzero(np.isnan(found)).tolist() == [depth]
+    known = [axis for axis in range(3) if axis != depth]
+    assert np.array(found)[known] == pytest.approx(grid.lps([1.5, 3.0, 0.0])[known])
+
+
+def test_counts_of_a_view() -> None:
+    grid = Grid((5, 7, 1), np.diag([2.0, 3.0, 4.0, 1.0]))
+    mask = Mask.of_voxels(np.array([[1, 1, 0], [2, 5, 0]]), grid)
+    pixels = np.full((5, 7, 1), 2, dtype=np.uint8)
+    pixels[1, 1], pixels[2, 5] = 200, 220  # their sum is more than 8 bit hold
+    found = measured(mask, Volume(pixels, grid, projection=True))
+    assert (found.counts, found.signal_mean) == (420.0, 210.0)
+    assert found.counts_share == pytest.approx(210.0 / ((33 * 2 + 420) / 35))
+    empty = measured(mask, Volume(pixels * 0, grid, projection=True))
+    assert (empty.counts, empty.signal_mean, empty.counts_share) == (0.0, 0.0, None)
+    series = Series("planar", grid, "NM", "planar", "anterior", (), phase="late", projection=True)
+    unseen = measure_extent(Extent("planar", mask), series=series)
+    assert (unseen.counts, unseen.counts_share, unseen.phase) == (None, None, "late")
+    assert (unseen.modality, unseen.sequence) == ("NM", "planar")
+    assert measure_extent(Extent("planar", mask, phase="early"), series=series).phase == "early"
+    assert unseen.why_not == "no volume: a projection has no depth; no signal: the pixels were not given"
+
+
+def test_early_over_late_is_a_ratio_of_means_over_the_views() -> None:
+    def one(phase: Any, share: float | None) -> Measurement:
+        return Measurement("v", "NM", "planar", counts_share=share, phase=phase)
+
+    assert early_over_late([one("early", 1.0), one("late", 4.0), one("early", 3.0)]) == 0.5
+    assert early_over_late([one("early", 1.0), one("late", 4.0), one("late", None), one(None, 9.0)]) == 0.25
+    assert early_over_late([one("early", 1.0), one(None, 9.0)]) is None
+    assert early_over_late([one("late", 1.0)]) is None
+    assert early_over_late([one("early", 1.0), one("late", 0.0)]) is None
+    assert early_over_late([]) is None

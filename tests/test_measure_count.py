@@ -157,7 +157,15 @@ def test_a_rule_is_read_from_a_file(tmp_path: Path) -> None:
             r"certainties must be a list such as \[\"definite\", \"probable\"\], got 'definite'",
         ),
         ("certainties = ['sure']", r"certainties are one or more of definite, probable, .*, got sure$"),
+        ("certainties = ['sure', 'probable', 'so']", r", got sure, so$"),
         ("certainties = []", r"certainties are one or more of definite, .*, got none$"),
+        ("smallest_ml = 0", r"smallest_ml is above 0 or left out, got 0$"),
+        ("smallest_ml = inf", r"smallest_ml is above 0 or left out, got inf$"),
+        ("smallest_ml = nan", r"smallest_ml is above 0 or left out, got nan$"),
+        ("name = 3", r"^count rule r\.toml: name must be a text, got 3$"),
+        ("physis = 1", r'^count rule r\.toml: physis must be "joined" or "apart", got 1$'),
+        ("hands_feet = 1.5", r'^count rule r\.toml: hands_feet must be "counted" or "left_out", got 1\.5$'),
+        ("worse = 1\nname = 'x'\nbetter = 2", r"^count rule r\.toml: unknown better, worse; a rule has name, "),
         ("physis = 'split'", r"^count rule 'r': physis is joined or apart, got 'split'$"),
         ("hands_feet = 'no'", r"hands_feet is counted or left_out, got 'no'$"),
         ("physis = ", r"^count rule r\.toml: expected TOML, "),
@@ -168,6 +176,37 @@ def test_a_wrong_rule_file_is_refused(tmp_path: Path, text: str, said: str) -> N
     path.write_text(text, encoding="utf-8")
     with pytest.raises(LesionmapError, match=said):
         rule_from_file(path)
+
+
+def test_a_rule_file_of_another_code_page_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_bytes("name = 'größte'".encode("latin-1"))
+    with pytest.raises(LesionmapError, match=r"^count rule r\.toml: expected TOML, 'utf-8' codec can't decode"):
+        rule_from_file(tmp_path / "r.toml")
+    (tmp_path / "r.toml").write_text("name = 'größte'", encoding="utf-8")
+    assert rule_from_file(tmp_path / "r.toml") == CountRule("größte")
+    (tmp_path / "ours").write_text("smallest_ml = 0.5", encoding="utf-8")  # a file by any name
+    assert rule_named(str(tmp_path / "ours")) == CountRule("ours", smallest_ml=0.5)
+
+
+def test_a_lesion_as_large_as_the_smallest_counts() -> None:
+    sizes = {"L1": (Measurement("s", "MR", "STIR", volume_ml=1.0),), "L2": (Measurement("s", volume_ml=0.99),)}
+    found = count(map_of("ankle.left", "hip.left"), CountRule("large", smallest_ml=1.0), sizes)
+    assert [x.counted for x in found.judged] == [True, False]
+    assert found.of("L2").why_not == "0.99 ml, smaller than 1 ml"
+    assert (found.rule.name, found.total) == ("large", Tally(1, 1, 1))
+
+
+def test_a_lesion_is_of_hands_and_feet_where_all_its_sites_are() -> None:
+    found = count(map_of("tibia.distal_epiphysis.left+talus.whole.left", "talus.whole.right+cuboid.whole.right"))
+    assert [one.hands_feet for one in found.judged] == [False, True]
+    assert found.without_hands_feet == Tally(1, 2, 2)
+    assert found.by_region == {"leg": 1, "foot": 1}
+    assert found.by_site["talus.whole.left"] == found.by_bone["cuboid.right"] == 1
+
+
+def test_three_certainties_in_words() -> None:
+    rule = CountRule("all", ("definite", "probable", "equivocal"), 2)
+    assert rule.sentence.startswith('Counted (rule "all"): definite, probable and equivocal lesions of 2 ml or more')
 
 
 def test_an_unknown_rule_names_those_that_ship(tmp_path: Path) -> None:

@@ -112,3 +112,83 @@ def test_a_series_that_is_in_both_visits_is_its_own_pair(earlier: list[Series], 
     for series in later:
         if series in earlier:
             assert found[series.name] == series.name
+
+
+# ---- what tells two apart, one after the other
+
+
+CT = Series("CT axial", Grid((50, 500, 7), _MATRIX), "CT", "", "axial", (), kind=("magnitude",))
+WATER_T1, WATER_PD = (_mr(f"{name} coronal water", name, kind=("magnitude", "water")) for name in ("T1", "PD"))
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier", "expected"),
+    [
+        (STIR, [T2, WATER_PD], "PD coronal water"),  # fat-suppressed PD is as good as fat-suppressed T2 …
+        (STIR, [T2, WATER_T1], "T2 coronal"),  # … of T1 the water is still a T1
+        (STIR, [PD, WATER_T1], "PD coronal"),
+        (T1, [PD, STIR, WATER_T1], "T1 coronal water"),
+        (PD, [STIR, T1], "T1 coronal"),  # 1.5 steps to either: both as far, so the first one holds
+        (PD, [T1, T2], "T2 coronal"),
+        (T2, [STIR, T1], "STIR coronal"),
+        (T2, [STIR, PD], "PD coronal"),
+        (_mr("T2 coronal phase", "T2", kind=("phase",)), [T2, STIR, WATER], None),
+        (T2, [_mr("T2 coronal phase", "T2", kind=("phase",))], None),
+        (_mr("MR axial", "", "axial"), [CT], None),  # of one part and no sequence, but of another modality
+        (_nm("scan", "anterior"), [Series("scan", Grid((50, 90, 9), _MATRIX), "NM", "planar", "anterior", ())], None),
+    ],
+)
+def test_steps_from_fluid_to_fat(later: Series, earlier: list[Series], expected: str | None) -> None:
+    names = {_paired(order, [later]).get(later.name) for order in (earlier, earlier[::-1])}
+    tie = later is PD and STIR in earlier
+    assert names == ({s.name for s in earlier} if tie else {expected})
+
+
+def _rows(name: str, rows: int, plane: str = "coronal") -> Series:
+    return _mr(name, "STIR", plane, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "earlier", "expected"),
+    [
+        (400, [_rows("a", 200), _rows("b", 600)], "b"),  # half as long is farther off than one and a half times
+        (400, [_rows("a", 300), _rows("b", 900)], "a"),
+        (400, [_rows("a", 410, "sagittal"), _rows("b", 100)], "b"),  # the plane goes before the length
+        (610, [_rows("a", 609), _rows("STIR coronal", 590)], "STIR coronal"),  # a like length: the name tells
+        (610, [_rows("a", 609), _rows("STIR coronal", 500)], "a"),
+    ],
+)
+def test_the_like_length_of_body_comes_after_the_plane(rows: int, earlier: list[Series], expected: str) -> None:
+    for order in (earlier, earlier[::-1]):
+        assert _paired(order, [_rows("STIR coronal", rows)]) == {"STIR coronal": expected}
+
+
+def test_the_length_of_body_is_that_along_it() -> None:
+    """Twice as many slices, or a broader image, is no other length."""
+    broad = Series("a", Grid((99, 500, 20), _MATRIX), "MR", "STIR", "coronal", (), kind=("magnitude",))
+    short = _rows("b", 250)
+    assert _paired([short, broad], [STIR]) == {"STIR coronal": "a"}
+
+
+@pytest.mark.parametrize(("b", "expected"), [(600, 400), (700, 900), (20, 0), (40, 50), (2000, 900)])
+def test_the_nearest_b_value_comes_before_the_length(b: int, expected: int) -> None:
+    def dwi(b: int, rows: int = 500) -> Series:
+        return _mr(f"DWI b={b}", "DWI", "axial", rows, kind=("magnitude", f"b={b}"))
+
+    earlier = [dwi(0), dwi(50), dwi(400), dwi(900)]
+    short = [dwi(x, 120) if x == expected else dwi(x) for x in (0, 50, 400, 900)]
+    for order in (earlier, earlier[::-1], short):
+        assert _paired(order, [dwi(b)]) == {f"DWI b={b}": f"DWI b={expected}"}
+
+
+def test_a_diffusion_image_without_b_value_is_taken_for_one_of_zero() -> None:
+    told = [_mr(f"DWI b={b}", "DWI", "axial", kind=("magnitude", f"b={b}")) for b in (50, 0)]
+    assert _paired(told, [_mr("DWI", "DWI", "axial")]) == {"DWI": "DWI b=0"}
+
+
+def test_of_two_bone_scans_the_phase_goes_before_the_name() -> None:
+    late, untold = _nm("a", "anterior"), _nm("b", "anterior", None)
+    for order in ([late, untold], [untold, late]):
+        assert _paired(order, [_nm("b", "anterior")]) == {"b": "a"}
+        assert _paired(order, [_nm("a", "anterior", None)]) == {"a": "b"}
+    assert _paired([late, _nm("c", "anterior")], [_nm("c", "anterior")]) == {"c": "c"}

@@ -171,17 +171,6 @@ def test_the_nearest_bone_is_that_of_least_power_distance() -> None:
     assert np.mean(error < 6.0) > 0.9
 
 
-def test_many_points_are_answered_as_few_are() -> None:
-    placement = child(8.0, "M")
-    posed, rng = pose(placement), np.random.default_rng(5)
-    points = posed.centres[rng.integers(0, len(posed.centres), 130_000)] + rng.normal(0, 25.0, (130_000, 3))
-    many, few = skeleton.locate(points, placement), skeleton.locate(points[77_000:77_500], placement)
-    for name in ("site", "second_site"):
-        assert np.array_equal(getattr(many, name)[77_000:77_500], getattr(few, name))
-    for name in ("fraction_along", "distance_mm", "confidence", "physis_mm", "angle_rad"):
-        assert np.allclose(getattr(many, name)[77_000:77_500], getattr(few, name), equal_nan=True)
-
-
 def test_the_second_site_is_the_one_behind_the_nearest_border() -> None:
     placement = child(10.0, "F")
     physis = next(one for one in limits("tibia", "left", placement) if one.physis)

@@ -28,7 +28,6 @@ __all__ = ["Drawn", "Position", "drawn_on", "position_of", "some_of"]
 
 _AXED = (*LONG, "clavicle")
 _POINTS = 200
-_ML = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,7 @@ def _position(
     axis, ends = _along(middle, lesion.sites[0], there)
     if extent.mask is None or extent.series in views:
         return Position(bones, Drawn(at, axis, ends))
-    volume_ml = extent.mask.n_voxels * float(np.prod(extent.mask.grid.spacing_mm)) / _ML
+    volume_ml = extent.mask.n_voxels * extent.mask.grid.voxel_volume_ml
     return Position(bones, Drawn(at, axis, ends, volume_ml, some_of(extent.mask) - middle))
 
 

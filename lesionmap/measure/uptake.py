@@ -91,11 +91,13 @@ def _mirrored(pixels: Pixels, middle: Array, site: str, view: Volume, placement:
     none = np.empty((0, 3), dtype=int)
     if known(site).side == "midline":
         return none
-    there = mirror_place(seen_in(site, middle, placement), placement)
+    seen = seen_in(site, middle, placement)
+    there = mirror_place(seen, placement)
     if there is None:
         return none
-    here = view.grid.lps(pixels) - middle
-    found = np.rint(view.grid.voxels(np.array([there[0], middle[1], there[2]]) + here * [-1.0, 1.0, 1.0])).astype(int)
+    # What lies beside the bone here lies as far beside it there.
+    image = (view.grid.lps(pixels) - seen) * [-1.0, 1.0, 1.0] + [there[0], seen[1], there[2]]
+    found = np.rint(view.grid.voxels(image)).astype(int)
     own = set(map(tuple, pixels.tolist()))
     return none if own & set(map(tuple, found.tolist())) else found
 
@@ -174,5 +176,5 @@ def geometric_mean(anterior: Volume, posterior: Volume) -> Volume:
     inside = np.all((there >= 0) & (there < posterior.grid.shape), axis=1)
     behind = np.full(len(voxels), np.nan)
     behind[inside] = posterior.array[tuple(there[inside].T)]
-    product = anterior.array.astype(np.float64).clip(0) * behind.reshape(anterior.grid.shape).clip(0)
+    product = anterior.array.clip(0) * behind.reshape(anterior.grid.shape).clip(0)
     return Volume(np.sqrt(product), anterior.grid, projection=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lesionmap.skeleton.segments import Coordinates
     from lesionmap.space import Volume
 
-__all__ = ["FAR_MM", "Located", "SiteShare", "confidence_of", "locate", "owners", "site_shares"]
+__all__ = ["FAR_MM", "Located", "SiteShare", "confidence_of", "locate", "site_shares"]
 
 _CHUNK = 62_500  # points at a time: the search and numpy let other threads work
 _CELL_MM = 24.0  # cubes whose points are asked together
@@ -84,11 +84,6 @@ class SiteShare:
     def growth_risk(self) -> bool:
         """Whether the mask spans metaphysis and epiphysis: such a lesion may disturb growth (Wipff 2011)."""
         return self.physis == "crosses"
-
-
-def owners(points_lps_mm: NDArray[np.float64], placement: Placement) -> NDArray[np.int_]:
-    """Give for each point, shape (n, 3), the ball of ``pose(placement)`` that it belongs to."""
-    return nearest_bones(points_lps_mm, placement)[0][:, 0]
 
 
 def confidence_of(gap_mm: NDArray[np.float64], outside_mm: NDArray[np.float64]) -> NDArray[np.float64]:
