@@ -35,9 +35,9 @@ _HEAD = """# Benchmarks
 Written by the runs themselves: `make bench` (speed beside named peers, and how often lesionmap is right) and
 `make test-long`, a section for each file of tests. Each figure says on what day, of which commit and at what load of
 the machine it was measured: where the load is well above what the test itself makes, other work was running and times
-say little. *Ratio* is our time to the peer's in the same run, below 1 we are faster; absolute times drift with the machine,
-so quote the ratios. What the figures mean, what was asked, what was tried and what stands in the way is told in
-[what was measured](measured.md). Machine of the last run: {machine}.
+say little. *Ratio* is our time to the peer's in the same run, below 1 we are faster; absolute times drift with the
+machine, so quote the ratios. What the figures mean, what was asked, what was tried and what stands in the way is told
+in [what was measured](measured.md). Machine of the last run: {machine}.
 """
 _COLUMNS = "| what | lesionmap | peer | ratio | measured |\n|---|--:|---|--:|---|"
 _SECTION = re.compile(r"^## (test_\w+)\n\n(.*?)\n*(?=^## test_\w+\n\n|\Z)", re.MULTILINE | re.DOTALL)
