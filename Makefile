@@ -22,7 +22,7 @@ export PYTHONHASHSEED := 0
 export PSYGNAL_HIDE_LOCALS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help set-up demo test lint test-core test-plugin test-long mutants bench docs format sample skeleton-page agreement-page shots wheel lock clean
+.PHONY: help set-up demo test lint test-core test-plugin test-long coverage mutants bench docs format sample skeleton-page agreement-page shots wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side
 test-long: $(READY) ## the long runs; what they measure goes into docs/benchmarks.md
 	@.ci/system-packages screen
 	@$(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m long tests $(FIGURES)
+
+coverage: $(READY) ## lines of the core that no test runs, child processes too
+	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin -m "not long" -n 2 --cov=lesionmap \
+	  --cov-report=term-missing:skip-covered tests
 
 mutants: $(READY) ## plant faults one by one in measure, compare and locate: which does no test see? (hours)
 	@$(BIN)/mutmut run
