@@ -14,6 +14,7 @@ DISPLAYED := $(DISPLAY)$(WAYLAND_DISPLAY)
 SCREEN := xvfb-run -a -s "-screen 0 1920x1080x24"
 # Core tests leave napari's and Qt's pytest plugins alone: they start in a second.
 PYTEST := $(BIN)/python -m pytest --ignore=tests/benchmarks
+FIGURES := --figures docs/benchmarks.md
 HEADLESS := -p no:napari -p no:pytest-qt -p no:npe2 -p no:napari-plugin-engine
 
 export PYTHON
@@ -21,7 +22,7 @@ export PYTHONHASHSEED := 0
 export PSYGNAL_HIDE_LOCALS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help set-up demo test lint test-core test-plugin test-long mutants bench docs format sample skeleton-page agreement-page shots wheel lock clean
+.PHONY: help set-up demo test lint test-core test-plugin test-long coverage mutants bench docs format sample skeleton-page agreement-page shots wheel lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,17 +65,21 @@ test-plugin: $(READY) ## tests of the napari plugin, on two virtual screens side
 	@.ci/system-packages screen
 	@.ci/plugin-tests $(PYTEST)
 
-test-long: $(READY) ## the long runs
+test-long: $(READY) ## the long runs; what they measure goes into docs/benchmarks.md
 	@.ci/system-packages screen
-	@$(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m long tests
+	@$(SCREEN) $(PYTEST) -p no:benchmark -p no:xdist -m long tests $(FIGURES)
 
-mutants: $(READY) ## faults planted one by one in measure, compare and locate: which does no test see? (hours)
+coverage: $(READY) ## lines of the core that no test runs, child processes too
+	@$(PYTEST) $(HEADLESS) -p no:benchmark --ignore=tests/plugin -m "not long" -n 2 --cov=lesionmap \
+	  --cov-report=term-missing:skip-covered tests
+
+mutants: $(READY) ## plant faults one by one in measure, compare and locate: which does no test see? (hours)
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut export-cicd-stats
 
-bench: $(READY) ## speed against the named peers, as ratios
+bench: $(READY) ## speed against the named peers, as ratios, into docs/benchmarks.md
 	@.ci/system-packages screen
-	@$(SCREEN) $(BIN)/python -m pytest $(HEADLESS) -p no:xdist tests/benchmarks -q -s
+	@$(SCREEN) $(BIN)/python -m pytest $(HEADLESS) -p no:xdist tests/benchmarks -q $(FIGURES)
 
 docs: $(READY) ## build the pages of docs/ into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q -f .ci/mkdocs.yml

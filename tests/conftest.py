@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from figures import figures, pytest_addoption, pytest_configure, pytest_terminal_summary, ratio, tell
 from orthanc import large, no_credentials, orthanc, secure_orthanc, strict_orthanc
 from postgresql import place, postgresql, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["large", "no_credentials", "orthanc", "place", "postgresql", "secure_orthanc", "strict_orthanc", "where"]
+__all__ = [
+    "figures", "large", "no_credentials", "orthanc", "place", "postgresql", "pytest_addoption", "pytest_configure",
+    "pytest_terminal_summary", "ratio", "secure_orthanc", "strict_orthanc", "tell", "where",
+]  # fmt: skip
 
 # Before anything imports matplotlib, psygnal or napari.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -136,7 +136,7 @@ def test_lesions_of_a_scan_are_found_in_both_views_and_named() -> None:
         seen = sites_seen(spots, placed, at)
         right.append(seen[0].site == site)
         assert site in [one.site for one in seen]
-    assert np.mean(right) >= 0.75  # of eight; the measured figure stands in docs/benchmarks.md
+    assert np.mean(right) >= 0.75  # of eight; the measured figure stands in docs/measured.md
 
 
 def test_a_spot_in_both_views_is_one_lesion() -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from figures import Tell
+
 TIBIA = Lesion("L1", ("tibia.distal_metaphysis.left",), tracks=("2.25.7",))
 RIB = Lesion("L2", ("rib_7.whole.left",), tracks=("2.25.8",))
 UNKNOWN = "ended while it was being saved, so it is not known whether this was stored; look when the server answers"
@@ -133,7 +135,7 @@ def test_a_pulled_cable_ends_in_a_line_not_in_a_hang(postgresql: Cluster, wire: 
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.long)])
-def test_acknowledged_edits_outlast_a_server_that_is_killed(rounds: int) -> None:
+def test_acknowledged_edits_outlast_a_server_that_is_killed(rounds: int, tell: Tell) -> None:
     """In turn the whole server with SIGKILL, one process of it, and a stop without a farewell."""
     rng = np.random.default_rng(11)
     with running() as cluster:
@@ -154,6 +156,7 @@ def test_acknowledged_edits_outlast_a_server_that_is_killed(rounds: int) -> None
                 assert last <= max(notes) <= last + 1
                 last = max(notes)
         assert last >= rounds
+    tell("server killed", [f"{rounds} times, {last} saves acknowledged, 0 lost, 0 torn"])
 
 
 def crash(cluster: Cluster, how: int) -> None:

@@ -141,6 +141,25 @@ def test_pictures_that_cannot_be_read_are_named() -> None:
     assert some[0].letters == ("R", "L", "H", "F")
 
 
+def test_on_paper_a_lesion_is_seen_before_and_now_with_its_outline_and_without() -> None:
+    results, volumes = pictured()
+    results = replace(results, key_images=key_images(results.visits, lambda key, name: volumes[key, name]))
+    assert results.key_images
+    shown = [
+        axes for page in pdf.make_pages(results) for axes in page.axes if str(axes.get_label()).startswith("picture-")
+    ]
+    pixels = {image.png: np.asarray(Image.open(io.BytesIO(image.png))) for image in results.key_images}
+    for png, picture in pixels.items():
+        mine = [axes for axes in shown if np.array_equal(np.asarray(axes.images[0].get_array()), picture)]
+        outlined = [axes for axes in mine if axes.lines]
+        (image,) = [one for one in results.key_images if one.png == png]
+        assert len(mine) - len(outlined) == 1  # once without, beside the same with its outline
+        assert len(outlined) in (1, 2)  # once more as what was before
+        for axes in outlined:
+            for line, outline in zip(axes.lines, image.outline, strict=True):
+                assert np.array_equal(np.asarray(line.get_xydata())[:-1], outline)  # in pixels of the picture
+
+
 def test_two_visits_on_a_day_have_marks_of_their_own() -> None:
     first, _, last = case().visits
     again = replace(last, visit=replace(last.visit, date=first.visit.date, ordinal=2))

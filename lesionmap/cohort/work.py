@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,10 @@ _ENDINGS = {"table": ".parquet", "compare": ".parquet", "report": ".html"}
 
 @cache
 def ready() -> None:
-    """Import what is heavy once a process, and let its linear algebra run on one thread: workers are its threads."""
+    """Import what is heavy once a process, and let its libraries run on one thread: workers are its threads."""
     import threadpoolctl
+
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # read when SimpleITK comes
 
     import lesionmap.evaluate
     import lesionmap.place

@@ -24,7 +24,7 @@ __all__ = ["Move", "Sample", "alike", "rough", "sharp"]
 _INSIDE = 0.6  # share of a part's points that must lie inside the other image
 _BINS = 10
 _ROUNDS = 20
-_THREADS = 2
+_THREADS = 2  # more bring nothing for so few points
 _MARGIN_MM = 36.0  # how far beyond its place after the rough search a part is looked for
 
 
@@ -158,7 +158,7 @@ def sharp(before: Volume, mask: Volume, now: Volume, start: Move, *, grow: bool 
     transform.SetMatrix(start.matrix.ravel().tolist(), 1e-4)
     transform.SetTranslation(start.shift.tolist())
     method = SimpleITK.ImageRegistrationMethod()
-    method.SetNumberOfThreads(_THREADS)
+    method.SetNumberOfThreads(min(_THREADS, method.GetGlobalDefaultNumberOfThreads()))
     method.SetMetricAsMattesMutualInformation(24)
     method.SetMetricFixedMask(_picture(mask))
     method.SetInterpolator(SimpleITK.sitkLinear)

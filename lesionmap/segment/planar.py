@@ -27,7 +27,7 @@ __all__ = ["likely_sites", "marks_seen", "sites_seen", "spots_at", "view_sites"]
 _LEAST = 0.5
 """A site is proposed by itself if it is more probable than all others together."""
 _LEAST_GROUP = 0.8
-"""A group says less than a site, so it must be surer (assumed; measured: docs/benchmarks.md)."""
+"""A group says less than a site, so it must be surer (assumed; measured: docs/measured.md)."""
 _TOLD = 3
 
 

@@ -36,7 +36,7 @@ _MADE_FOR_Y = 2.0
 _STATURES_CM = (60.0, 230.0)  # the smallest child, and taller than nearly all adults (assumed)
 _NORMAL_90 = 1.2816  # 0.9 quantile of the normal distribution
 # Radii as the spreads in bones.toml give them hold more than 90 %, since some spreads cover anatomies that differ by a
-# fixed amount. Of them this share is stated, chosen so that two real skeletons come to 90 % (docs/benchmarks.md).
+# fixed amount. Of them this share is stated, chosen so that two real skeletons come to 90 % (docs/measured.md).
 _HOLDS_90 = 0.92
 
 

@@ -29,7 +29,7 @@ Face = Literal["anterior", "posterior"]
 
 ATTENUATION_PER_MM = 0.0135
 """140 keV in soft tissue, broad beam: scatter counts with it (assumed; narrow beam 0.015)."""
-_OFF_MM = 6.0  # how far a placed skeleton is off in a view, standard deviation (measured: docs/benchmarks.md)
+_OFF_MM = 6.0  # how far a placed skeleton is off in a view, standard deviation (measured: docs/measured.md)
 _FAR = 5.0  # so many of these away nothing counts
 _DEPTH_MM = 30.0  # how well the brightness of both views tells the depth, standard deviation (measured on phantoms)
 _SLICE_MM, _BESIDE_MM = 120.0, 200.0  # the part of the skeleton whose front and back stand for those of the body there

@@ -36,14 +36,12 @@ from lesionmap.phantom import body as phantom
 from lesionmap.place.labels import place_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from atlas_bodies import BodyOfLabels, Key, Marks, Score
+    from figures import Tell
 
     Array = NDArray[np.float64]
-    Tell = Callable[[str, list[str]], None]
 
 MOST = 100_000
 SEEDS = range(1, 6)

@@ -20,13 +20,11 @@ from lesionmap.space import Grid, Volume
 from phantom_lesions import dice, drawn_lesions, true_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from figures import Tell
     from lesionmap.lesions import Mask
     from lesionmap.phantom import Body
     from lesionmap.skeleton import Placement
 
-    Tell = Callable[[str, list[str]], None]
 
 SPACING_MM = (2.0, 5.5, 2.0)
 FOUND = 0.3  # overlap (Dice) with the true lesion

@@ -14,9 +14,8 @@ from lesionmap.segment import click
 from phantom_lesions import dice, drawn_lesions, image_around, true_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from figures import Tell
 
-    Tell = Callable[[str, list[str]], None]
 
 SPACING_MM = (1.2, 5.0, 1.2)
 

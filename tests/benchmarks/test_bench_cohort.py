@@ -20,12 +20,12 @@ from cohort_cluster import cluster
 from lesionmap.cohort import Order, cohort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from figures import Tell
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 _SIZES = (10, 100, 1000)
-_REPEATS = 3
+_REPEATS = 2
 _FIRST = 3  # patients: a worker builds the skeletons that it keeps
 
 
@@ -93,15 +93,15 @@ def measured(study: Path, folder: Path, n: int) -> str:
     )
 
 
-def test_time_and_memory_of_a_patient(tmp_path: Path, tell: Callable[[str, list[str]], None]) -> None:
+def test_time_and_memory_of_a_patient(tmp_path: Path, tell: Tell) -> None:
     studies = {n: simulate(tmp_path / f"{n}.lesionmap", n) for n in _SIZES}
     lines = [measured(study, tmp_path / f"out-{n}", n) for n, study in studies.items()]
     tell("cohort --verb table, two workers", lines)
 
 
 @pytest.mark.parametrize("verb", ["report", "place"])
-def test_two_workers_against_one(verb: str, tmp_path: Path, tell: Callable[[str, list[str]], None]) -> None:
-    n = 16 if verb == "report" else 8
+def test_two_workers_against_one(verb: str, tmp_path: Path, tell: Tell) -> None:
+    n = 24 if verb == "report" else 16
     made = simulate(tmp_path / "s.lesionmap", n) if verb == "report" else simulate_images(tmp_path / "s.lesionmap", n)
     order = Order("report", treatment=None) if verb == "report" else Order("place", placing="previous")
     lines = []

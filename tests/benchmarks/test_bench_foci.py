@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from lesionmap.skeleton.limits import physis_planes
 from planar_cases import eight_of, scan_of
 
 if TYPE_CHECKING:
+    from figures import Tell
     from lesionmap.segment import Focus
     from planar_cases import Scan
 
@@ -50,7 +50,8 @@ def _told(scan: Scan, foci: tuple[Focus, ...]) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.long
-def test_twelve_scans() -> None:
+def test_twelve_scans(tell: Tell) -> None:
+    lines = []
     rows: dict[str, list[tuple[int, int, int, int]]] = {"eight and counts": [], "by itself": []}
     lesions, seconds, told = 0, [], {"bladder": 0, "injection": 0}
     for age, seed in CASES:
@@ -68,13 +69,14 @@ def test_twelve_scans() -> None:
         scan_of.cache_clear()
     for way, counted in rows.items():
         found, plates, others, hot = np.array(counted).T
-        sys.stdout.write(
+        lines.append(
             f"{way:18} lesions found {found.sum() / lesions:.3f} of {lesions}; offered: plates {plates.mean():.2f}, "
-            f"at most {plates.max()}, others {others.mean():.2f}, at bladder or injection {hot.mean():.2f} a scan\n"
+            f"at most {plates.max()}, others {others.mean():.2f}, at bladder or injection {hot.mean():.2f} a scan"
         )
-    sys.stdout.write(
-        f"told as no bone {told} of {len(CASES)}; {np.median(seconds):.1f} s, at most {max(seconds):.1f}\n"
+    lines.append(
+        f"told as no bone {told} of {len(CASES)}; {np.median(seconds):.1f} s, at most {max(seconds):.1f} s a pair"
     )
+    tell("candidates", lines)
     found, plates, _, hot = np.array(rows["eight and counts"]).T
     assert found.sum() / lesions >= 0.85
     assert plates.mean() <= 1.0

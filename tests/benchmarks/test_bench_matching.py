@@ -19,11 +19,11 @@ from registered import by_overlap, by_panoptica, carried_voxels, deformed, image
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from figures import Tell
     from lesionmap.compare import VisitFacts
     from link_scores import Link
     from registered import Voxels
 
-    Tell = Callable[[str, list[str]], None]
 
 SEEDS = range(200, 228)
 PEER_SEEDS = (206, 207, 208, 209, 213, 214)

@@ -17,7 +17,8 @@ from lesionmap.space import Grid, Volume
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Ratio = Callable[[str, float, float, str], None]
+    from figures import Ratio
+
 
 _T = TypeVar("_T")
 SHAPE = (320, 256, 320)

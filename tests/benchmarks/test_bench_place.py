@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,6 +14,7 @@ from lesionmap.place import place_previous, place_silhouette
 from whole_body import errors_mm, scanned
 
 if TYPE_CHECKING:
+    from figures import Tell
     from lesionmap.phantom import Body
     from lesionmap.skeleton import Placement
     from lesionmap.space import Volume
@@ -35,16 +35,15 @@ COURSES = (Course(3.0, 1.0, "M", 501), Course(5.0, 2.0, "F", 502), Course(8.0, 1
            Course(10.5, 1.0, "M", 504), Course(13.0, 2.0, "M", 505), Course(15.5, 1.0, "F", 506))  # fmt: skip
 
 
-def told(name: str, placement: Placement, child: Body, seconds: float) -> tuple[float, float]:
-    """Print one row of the table; give the median error, and the share inside the radius."""
+def told(name: str, placement: Placement, child: Body, seconds: float) -> tuple[float, float, str]:
+    """Give the median error, the share inside the radius, and both in a row of the table."""
     errors = errors_mm(placement.positions(), child)
     radii = {mark.name: mark.radius90_mm for mark in placement.landmarks}
     values = np.array(list(errors.values()))
     inside = float(np.mean([errors[n] <= radii[n] for n in errors]))
     most = f"90 % {np.percentile(values, 90):5.1f}, most {values.max():5.1f}"
     row = f"{name:28} median {np.median(values):5.1f} mm, {most}, inside the radius {inside:.2f}, {seconds:5.1f} s"
-    sys.stdout.write(row + "\n")
-    return float(np.median(values)), inside
+    return float(np.median(values)), inside, row
 
 
 def twice(course: Course) -> tuple[tuple[Body, Volume], tuple[Body, Volume]]:
@@ -58,7 +57,8 @@ def twice(course: Course) -> tuple[tuple[Body, Volume], tuple[Body, Volume]]:
 
 
 @pytest.mark.parametrize("course", COURSES, ids=[f"{c.age_y:g} y + {c.years:g}" for c in COURSES])
-def test_previous_and_silhouette(course: Course) -> None:
+def test_previous_and_silhouette(course: Course, tell: Tell) -> None:
+    rows = []
     (first, then), (second, now) = twice(course)
     age = course.age_y + course.years
     name = f"{course.age_y:g} to {age:g} y, {course.sex}"
@@ -70,11 +70,13 @@ def test_previous_and_silhouette(course: Course) -> None:
         start = time.perf_counter()
         found = place_previous(now, then, before, age_y=age, sex=course.sex)
         seconds = time.perf_counter() - start
-        median, inside = told(f"{name}, {what}", found, second, seconds)
+        median, inside, row = told(f"{name}, {what}", found, second, seconds)
+        rows.append(row)
         assert median <= 8.0
         assert inside >= 0.85
     start = time.perf_counter()
     guess = place_silhouette(now, age_y=age, sex=course.sex)
-    median, inside = told(f"{name}, outline", guess, second, time.perf_counter() - start)
-    assert median <= 35.0  # 30 over all; see docs/benchmarks.md
+    median, inside, row = told(f"{name}, outline", guess, second, time.perf_counter() - start)
+    tell(name, [*rows, row])
+    assert median <= 35.0  # 30 over all; see docs/measured.md
     assert inside >= 0.8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from lesionmap.segment import sites_seen, spots_at
 from planar_cases import clicks, eight_of, off_mm, scan_of
 
 if TYPE_CHECKING:
+    from figures import Tell
     from lesionmap.skeleton import Placement
     from planar_cases import Scan
 
@@ -49,7 +49,8 @@ def _marked(
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_forty_scans() -> None:
+def test_forty_scans(tell: Tell) -> None:
+    lines = []
     off: dict[str, list[float]] = {}
     ranks: dict[str, list[tuple[int, float]]] = {}
     partners: list[bool] = []
@@ -73,15 +74,16 @@ def test_forty_scans() -> None:
     for way, values in off.items():
         of = np.array([rank for rank, _ in ranks[way]])
         sure = np.mean([confidence for _, confidence in ranks[way]])
-        sys.stdout.write(
+        lines.append(
             f"{way:18} median {np.median(values):4.1f} mm, worst child {max(values):4.1f}; "
             f"site right {np.mean(of == 0):.3f}, "
-            f"among three {np.mean(of < 3):.3f}, named {np.mean(of < 99):.3f}, stated confidence {sure:.2f}\n"
+            f"among three {np.mean(of < 3):.3f}, named {np.mean(of < 99):.3f}, stated confidence {sure:.2f}"
         )
-    sys.stdout.write(
+    lines.append(
         f"partners right {np.mean(partners):.3f} of {len(partners)}; a pair placed by itself in "
-        f"{np.median(seconds):.1f} s, at most {max(seconds):.1f} s\n"
+        f"{np.median(seconds):.1f} s, at most {max(seconds):.1f} s"
     )
+    tell("landmarks and sites", lines)
     assert np.median(off["eight landmarks"]) <= 10.0
     assert np.median(off["by itself"]) <= 20.0
     assert np.mean(partners) >= 0.95

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from figures import Ratio, Tell
+
 
 _ROUNDS = 3
 _PEER_TAGS = (
@@ -93,8 +95,10 @@ def _seconds(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - start, sum(after[:4]) - sum(before[:4])
 
 
-def _beside(benchmark: Any, work: Callable[[], object], peers: Mapping[str, Callable[[], object]]) -> None:
-    """Run ours and each peer by turns, and print each median beside ours."""
+def _beside(
+    benchmark: Any, ratio: Ratio, work: Callable[[], object], peers: Mapping[str, Callable[[], object]]
+) -> None:
+    """Run ours and each peer by turns, and tell each median beside ours."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ("ours", *peers)}
     for round_ in range(_ROUNDS + 1):
         for name, peer in {"ours": work, **peers}.items():
@@ -106,12 +110,9 @@ def _beside(benchmark: Any, work: Callable[[], object], peers: Mapping[str, Call
     clock = {name: statistics.median(one for one, _ in rounds) for name, rounds in times.items()}
     processor = {name: statistics.median(one for _, one in rounds) for name, rounds in times.items()}
     for name in peers:
-        ratio, of_processor = clock["ours"] / clock[name], processor["ours"] / max(processor[name], 1e-3)
-        benchmark.extra_info[name] = {"peer_s": round(clock[name], 4), "ratio": round(ratio, 3)}
-        print(  # noqa: T201
-            f"\n{benchmark.name}: {clock['ours']:.3f} s, {name} {clock[name]:.3f} s, ratio {ratio:.2f} "
-            f"(processor {of_processor:.2f})"
-        )
+        benchmark.extra_info[name] = {"peer_s": round(clock[name], 4), "ratio": round(clock["ours"] / clock[name], 3)}
+        of_processor = processor["ours"] / max(processor[name], 1e-3)
+        ratio(benchmark.name, clock["ours"], clock[name], f"{name} (processor {of_processor:.2f})")
 
 
 def _ours(root: Path) -> int:
@@ -135,7 +136,9 @@ def _folders(root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("n_series", "n_slices"), [(10, 40), (20, 100)])
-def test_load_raw_to_checked_volumes(benchmark: Any, tmp_path: Path, n_series: int, n_slices: int) -> None:
+def test_load_raw_to_checked_volumes(
+    benchmark: Any, ratio: Ratio, tmp_path: Path, n_series: int, n_slices: int
+) -> None:
     root = _visit(tmp_path, n_series, n_slices)
     folders = _folders(root)
 
@@ -143,7 +146,7 @@ def test_load_raw_to_checked_volumes(benchmark: Any, tmp_path: Path, n_series: i
         return sum(map(_by_simpleitk, folders))
 
     assert _ours(root) == theirs()
-    _beside(benchmark, partial(_ours, root), {"SimpleITK ImageSeriesReader": theirs})
+    _beside(benchmark, ratio, partial(_ours, root), {"SimpleITK ImageSeriesReader": theirs})
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,9 @@ def two_processes() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=["RLE", "JPEG-LS", "J2K"])
-def test_load_compressed(benchmark: Any, tmp_path: Path, two_processes: ProcessPoolExecutor, syntax: str) -> None:
+def test_load_compressed(
+    benchmark: Any, ratio: Ratio, tmp_path: Path, two_processes: ProcessPoolExecutor, syntax: str
+) -> None:
     root = _visit(tmp_path, 10, 20, syntax)
     folders = _folders(root)
 
@@ -168,10 +173,10 @@ def test_load_compressed(benchmark: Any, tmp_path: Path, two_processes: ProcessP
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     assert _ours(root) == by_simpleitk() == by_pydicom()
     peers = {"SimpleITK, two threads": by_simpleitk, "pydicom, two processes": by_pydicom}
-    _beside(benchmark, partial(_ours, root), peers)
+    _beside(benchmark, ratio, partial(_ours, root), peers)
 
 
-def test_load_lossless_jpeg(benchmark: Any, tmp_path: Path) -> None:
+def test_load_lossless_jpeg(benchmark: Any, ratio: Ratio, tmp_path: Path) -> None:
     """The syntax that needs GDCM's own process; there is no encoder for it but dcmtk's."""
     root = _visit(tmp_path / "raw", 5, 20)
     for path in list(root.rglob("im*")):
@@ -183,10 +188,10 @@ def test_load_lossless_jpeg(benchmark: Any, tmp_path: Path) -> None:
         return sum(map(_by_simpleitk, _folders(root)))
 
     assert _ours(root) == theirs()
-    _beside(benchmark, partial(_ours, root), {"SimpleITK ImageSeriesReader": theirs})
+    _beside(benchmark, ratio, partial(_ours, root), {"SimpleITK ImageSeriesReader": theirs})
 
 
-def test_headers_only(benchmark: Any, whole_body: Path) -> None:
+def test_headers_only(benchmark: Any, ratio: Ratio, whole_body: Path) -> None:
     from pydicom.tag import BaseTag
 
     files = [path for path in whole_body.rglob("*") if path.is_file()]
@@ -195,7 +200,7 @@ def test_headers_only(benchmark: Any, whole_body: Path) -> None:
     def theirs() -> int:
         return len([dcmread(path, stop_before_pixels=True, specific_tags=tags) for path in files])
 
-    _beside(benchmark, lambda: scan([whole_body]), {"pydicom, ten tags": theirs})
+    _beside(benchmark, ratio, lambda: scan([whole_body]), {"pydicom, ten tags": theirs})
 
 
 _MEASURE = """
@@ -220,7 +225,7 @@ _MEASURE = """
     "syntax", ["", RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=["raw", "RLE", "JLS", "J2K"]
 )
 @pytest.mark.parametrize("slope", ["1", "0.37"])
-def test_peak_memory(benchmark: Any, tmp_path: Path, syntax: str, slope: str) -> None:
+def test_peak_memory(benchmark: Any, tell: Tell, tmp_path: Path, syntax: str, slope: str) -> None:
     """Peak of a child process over what it had before, in multiples of the stored pixels of 16 bits."""
     for name, n, size in (("a", 2, 64), ("b", 200, 384)):
         where = df.grid((size, size, n), spacing=(1.25, 1.25, 5.0))
@@ -236,4 +241,4 @@ def test_peak_memory(benchmark: Any, tmp_path: Path, syntax: str, slope: str) ->
     ratio = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     benchmark.pedantic(lambda: None, rounds=1, iterations=1)
     benchmark.extra_info["peak"] = round(ratio, 2)
-    print(f"\n{benchmark.name}: peak {ratio:.2f} x the stored pixels")  # noqa: T201
+    tell(benchmark.name, [f"peak {ratio:.2f} x the stored pixels"])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from figures import Ratio
     from lesionmap.space import Grid
     from lesionmap.visits import Series, Visit
 
@@ -81,13 +82,13 @@ def _seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def _beside(benchmark: Any, work: Callable[[], object], peer: Callable[[], object], name: str) -> None:
+def _beside(benchmark: Any, ratio: Ratio, work: Callable[[], object], peer: Callable[[], object], name: str) -> None:
     work()
     theirs = _seconds(peer)
     benchmark.pedantic(work, rounds=_ROUNDS, iterations=1)
     ours = float(benchmark.stats.stats.min)
     benchmark.extra_info.update({"peer": name, "peer_s": round(theirs, 4), "ratio": round(ours / theirs, 3)})
-    print(f"\n{benchmark.name}: {ours:.3f} s, {name} {theirs:.3f} s, ratio {ours / theirs:.2f}")  # noqa: T201
+    ratio(benchmark.name, ours, theirs, name)
 
 
 def _plain_highdicom(case: _Case, folder: Path) -> list[Path]:
@@ -122,7 +123,7 @@ def _plain_highdicom(case: _Case, folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("labelmap", [False, True], ids=["binary", "labelmap"])
-def test_write_segs(benchmark: Any, case: _Case, tmp_path: Path, labelmap: bool) -> None:
+def test_write_segs(benchmark: Any, ratio: Ratio, case: _Case, tmp_path: Path, labelmap: bool) -> None:
     def ours() -> tuple[Path, ...]:
         files = segmentations(Patient("P001"), case.visit, case.lesion_map, labelmap=labelmap)
         return write_segs(files, tmp_path, overwrite=True)
@@ -130,10 +131,10 @@ def test_write_segs(benchmark: Any, case: _Case, tmp_path: Path, labelmap: bool)
     assert len(ours()) == 5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _beside(benchmark, ours, lambda: _plain_highdicom(case, tmp_path / "peer"), "plain highdicom, BINARY")
+        _beside(benchmark, ratio, ours, lambda: _plain_highdicom(case, tmp_path / "peer"), "plain highdicom, BINARY")
 
 
-def test_read_segs_beside_highdicom(benchmark: Any, case: _Case, tmp_path: Path) -> None:
+def test_read_segs_beside_highdicom(benchmark: Any, ratio: Ratio, case: _Case, tmp_path: Path) -> None:
     from highdicom.seg import segread
 
     paths = write_segs(segmentations(Patient("P001"), case.visit, case.lesion_map), tmp_path)
@@ -146,10 +147,10 @@ def test_read_segs_beside_highdicom(benchmark: Any, case: _Case, tmp_path: Path)
         return sum(segread(path).get_volume().array.size for path in paths)
 
     assert ours() == case.lesion_map
-    _beside(benchmark, ours, theirs, "highdicom get_volume")
+    _beside(benchmark, ratio, ours, theirs, "highdicom get_volume")
 
 
-def test_read_segs_beside_dcmqi(benchmark: Any, case: _Case, tmp_path: Path) -> None:
+def test_read_segs_beside_dcmqi(benchmark: Any, ratio: Ratio, case: _Case, tmp_path: Path) -> None:
     paths = write_segs(segmentations(Patient("P001"), case.visit, case.lesion_map), tmp_path)
     program = str(Path(sys.executable).with_name("segimage2itkimage"))
 
@@ -160,4 +161,4 @@ def test_read_segs_beside_dcmqi(benchmark: Any, case: _Case, tmp_path: Path) -> 
             words = [program, "--inputDICOM", str(path), "--outputDirectory", str(folder), "--outputType", "nrrd"]
             subprocess.run(words, check=True, capture_output=True)
 
-    _beside(benchmark, lambda: [read_seg(path) for path in paths], theirs, "dcmqi segimage2itkimage")
+    _beside(benchmark, ratio, lambda: [read_seg(path) for path in paths], theirs, "dcmqi segimage2itkimage")

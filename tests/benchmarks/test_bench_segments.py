@@ -21,12 +21,10 @@ from lesionmap.skeleton.segments import _parted, site_names
 from segment_lesions import Child, child, lesions_of, marks_of, offsets_mm, placed_on, predictors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from figures import Tell
     from lesionmap.skeleton import Located, Placement
     from segment_lesions import Lesion
 
-    Tell = Callable[[str, list[str]], None]
     Limits = dict[tuple[str, str, int], float]
 
 Array = np.ndarray

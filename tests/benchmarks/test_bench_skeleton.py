@@ -19,6 +19,7 @@ from lesionmap.skeleton.shape import _carried, _pose, filling, pose
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from figures import Ratio
     from lesionmap.skeleton import Placement
 
 MILLION = 1_000_000
@@ -41,7 +42,7 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def test_locate_a_million_points_of_the_whole_box(ratio: Callable[[str, float, float, str], None]) -> None:
+def test_locate_a_million_points_of_the_whole_box(ratio: Ratio) -> None:
     """Most of them near no bone; the first call of a new placement included, and what it takes of memory."""
     from scipy.spatial import cKDTree
 
@@ -94,7 +95,7 @@ def test_outline_of_another_age(benchmark: Any) -> None:
     assert len(drawn.shapes) > 150
 
 
-def test_locate_a_million_points(ratio: Callable[[str, float, float, str], None]) -> None:
+def test_locate_a_million_points(ratio: Ratio) -> None:
     from scipy.spatial import cKDTree
 
     posed, rng = pose(child()), np.random.default_rng(11)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from figures import Ratio
     from lesionmap.visits import Visit
     from lesionmap.write import Results
 
@@ -75,9 +76,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def test_forty_lesions_over_five_stations(
-    results: Results, visit: Visit, tmp_path: Path, ratio: Callable[[str, float, float, str], None]
-) -> None:
+def test_forty_lesions_over_five_stations(results: Results, visit: Visit, tmp_path: Path, ratio: Ratio) -> None:
     lesion_map = results.facts(visit.key).lesion_map
     segs = segmentations(_PATIENT, visit, lesion_map)
     path = tmp_path / "sr.dcm"

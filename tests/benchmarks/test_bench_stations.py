@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from figures import Ratio, Tell
     from lesionmap.space import Grid, Volume
 
 _ROUNDS = 5
@@ -48,14 +49,14 @@ def _seconds(work: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def _beside(benchmark: Any, work: Callable[[], object], peer: Callable[[], object], name: str) -> None:
+def _beside(benchmark: Any, ratio: Ratio, work: Callable[[], object], peer: Callable[[], object], name: str) -> None:
     work()
     peer()
     theirs = _seconds(peer)
     benchmark.pedantic(work, rounds=_ROUNDS, iterations=1)
     ours = float(benchmark.stats.stats.median)
     benchmark.extra_info.update({"peer": name, "peer_s": round(theirs, 4), "ratio": round(ours / theirs, 3)})
-    print(f"\n{benchmark.name}: {ours:.3f} s, {name} {theirs:.3f} s, ratio {ours / theirs:.2f}")  # noqa: T201
+    ratio(benchmark.name, ours, theirs, name)
 
 
 def _image(volume: Volume) -> SimpleITK.Image:
@@ -70,7 +71,7 @@ def _place(image: Any, grid: Grid) -> None:
     image.SetDirection((grid.lps_from_voxel[:3, :3] / grid.spacing_mm).ravel().tolist())
 
 
-def test_join_five_stations(benchmark: Any, whole_body: Path) -> None:
+def test_join_five_stations(benchmark: Any, ratio: Ratio, whole_body: Path) -> None:
     series = next(one for one in scan([whole_body]).studies[0].series if one.sequence == "STIR")
     assert len(series.stations) == 5
     volumes = [station_pixels(station) for station in series.stations]
@@ -88,10 +89,10 @@ def test_join_five_stations(benchmark: Any, whole_body: Path) -> None:
             weight = inside if weight is None else weight + inside
         return total / SimpleITK.Maximum(weight, 1.0)
 
-    _beside(benchmark, lambda: join(volumes, series.grid), theirs, "SimpleITK resample and mean")
+    _beside(benchmark, ratio, lambda: join(volumes, series.grid), theirs, "SimpleITK resample and mean")
 
 
-def test_peak_memory_of_a_joined_body(benchmark: Any, whole_body: Path) -> None:
+def test_peak_memory_of_a_joined_body(benchmark: Any, tell: Tell, whole_body: Path) -> None:
     """Pixels of five stations read and joined: peak of what Python and numpy hold, per byte of the joined volume."""
     series = next(one for one in scan([whole_body]).studies[0].series if one.sequence == "STIR")
     tracemalloc.start()
@@ -103,14 +104,14 @@ def test_peak_memory_of_a_joined_body(benchmark: Any, whole_body: Path) -> None:
     ratio = peak / volume.array.nbytes
     benchmark.extra_info.update({"peak_mb": round(peak / 1e6, 1), "ratio_to_pixels": round(ratio, 2)})
     benchmark.pedantic(lambda: pixels(series), rounds=_ROUNDS, iterations=1)
-    print(f"\n{benchmark.name}: peak {peak / 1e6:.0f} MB, {ratio:.2f} × the pixels")  # noqa: T201
+    tell("read and joined, five stations", [f"peak {peak / 1e6:.0f} MB, {ratio:.2f} × the pixels"])
 
 
-def test_overlaps_looked_at(benchmark: Any, whole_body: Path) -> None:
+def test_overlaps_looked_at(benchmark: Any, ratio: Ratio, whole_body: Path) -> None:
     """What an import adds to the scan: the overlaps of two sequences of five stations, beside reading all pixels."""
     plain = scan([whole_body])
 
     def theirs() -> int:
         return sum(station_pixels(stack.station).array.size for stack in plain.stacks)
 
-    _beside(benchmark, lambda: series_of(plain.stacks, Overlaps(plain.stacks)), theirs, "all pixels read once")
+    _beside(benchmark, ratio, lambda: series_of(plain.stacks, Overlaps(plain.stacks)), theirs, "all pixels read once")

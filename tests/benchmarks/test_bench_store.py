@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from figures import Ratio
+
 DAY = "2010-05-04"
 _REPEATS = 30
 _EDITS = 300
@@ -69,7 +71,7 @@ def edited(lesion_map: LesionMap, number: int) -> LesionMap:
     return replace(lesion_map, lesions=(*lesion_map.lesions[:at], lesion, *lesion_map.lesions[at + 1 :]))
 
 
-def test_open_study(path: Path, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_open_study(path: Path, ratio: Ratio) -> None:
     def ours() -> None:
         Study.open(path).close()
 
@@ -81,7 +83,7 @@ def test_open_study(path: Path, ratio: Callable[[str, float, float, str], None])
     ratio("open a study", median_s(ours), median_s(bare), "sqlite3")
 
 
-def test_save_an_edit(path: Path, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_save_an_edit(path: Path, ratio: Ratio) -> None:
     with Study.open(path) as study:
         state = [study.lesion_map("P001", DAY, "anna")]
         rows = len(study.history("P001", DAY, "anna"))
@@ -106,7 +108,7 @@ def test_save_an_edit(path: Path, ratio: Callable[[str, float, float, str], None
         ratio("save an edit (mask of 4169 voxels, twice)", ours_s, median_s(bare), "sqlite3, one row")
 
 
-def test_read_a_lesion_map(path: Path, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_read_a_lesion_map(path: Path, ratio: Ratio) -> None:
     with Study.open(path) as study, closing(sqlite3.connect(path)) as raw:
         query = "SELECT what, max(n), value FROM edit WHERE map = ? GROUP BY what"
         ours_s = median_s(lambda: study.lesion_map("P001", DAY, "anna"))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from figures import Ratio
     from lesionmap.visits import Visit
     from plugin.drive import Driver
 
@@ -163,7 +164,7 @@ def _first_picture(viewer: Viewer, act: Callable[[], object]) -> float:
     return drawn[0] - start
 
 
-def test_open_to_the_first_picture(driver: Driver, case: Case, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_open_to_the_first_picture(driver: Driver, case: Case, ratio: Ratio) -> None:
     """In one window, one after the other: two windows that are drawn at once hinder each other."""
     session, viewer = driver.dock.desk.session, driver.viewer
     key, shown = session.key, session.shown
@@ -199,7 +200,7 @@ def _scroll(viewer: Viewer) -> Callable[[], None]:
     return step
 
 
-def test_slice_change(both: Both, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_slice_change(both: Both, ratio: Ratio) -> None:
     ours, plain = _scroll(both.driver.viewer), _scroll(both.plain)
     ours()
     plain()
@@ -234,7 +235,7 @@ def _stroke(viewer: Viewer) -> Callable[[], None]:
     return stroke
 
 
-def test_a_stroke_and_what_follows_it(both: Both, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_a_stroke_and_what_follows_it(both: Both, ratio: Ratio) -> None:
     from napari_lesionmap.stage import MASKS
 
     driver, session = both.driver, both.driver.dock.desk.session
@@ -264,7 +265,7 @@ def test_a_stroke_and_what_follows_it(both: Both, ratio: Callable[[str, float, f
     driver.idle()
 
 
-def test_moving_the_mouse(both: Both, ratio: Callable[[str, float, float, str], None]) -> None:
+def test_moving_the_mouse(both: Both, ratio: Ratio) -> None:
     """Our callbacks in a move, and in a drag of the window, beside the time of a frame."""
     driver = both.driver
     driver.show((80.0, 5.0, -700.0), 1.4)
