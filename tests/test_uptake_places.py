@@ -208,11 +208,11 @@ def test_a_disc_is_all_pixels_within_6_mm_whatever_the_depth() -> None:
     assert len(expected) == 19
     assert set(map(tuple, found.tolist())) == expected
     corner = np.array([1.7, -20.0, 88.1])  # near a corner: what lies outside is told too
-    found = disc(Volume(np.zeros(grid.shape), grid, projection=True), corner)
+    cut = disc(Volume(np.zeros(grid.shape), grid, projection=True), corner)
     lattice = np.argwhere(np.ones((41, 41, 1), dtype=bool)) - [10, 10, 0]
     near = np.linalg.norm((grid.lps(lattice) - corner)[:, [0, 2]], axis=1) <= 6.0
-    assert set(map(tuple, found.tolist())) == set(map(tuple, lattice[near].tolist()))
-    assert (found < 0).any()
+    assert set(map(tuple, cut.tolist())) == set(map(tuple, lattice[near].tolist()))
+    assert (cut < 0).any()
 
 
 def plate(bone: str, side: str, segment: str) -> Array:
