@@ -97,7 +97,7 @@ def place(
         else:
             placement = _placed(landmarks, labels, names, (when.age_y, who.sex, when.stature_cm))[0]
             placement = with_coverage(replace(placement, scan=before.scan if before else None), when)
-        opened.save_placement(patient, visit, placement, reader)
+        opened.save_placement(patient, visit, placement, reader, over=before)
     _tell((placement.scan if scan else None) or placement, words)
 
 

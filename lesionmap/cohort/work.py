@@ -126,7 +126,7 @@ def _place(study: Study, patient: str, order: Order) -> int:
                 _nearest(visit, [one for one in visits if one.key in placed]) if order.placing == "previous" else None
             )
             found, _ = place_by_images(study, patient, visit.key, other)
-            study.save_placement(patient, visit.key, found, order.reader or "lesionmap")
+            study.save_placement(patient, visit.key, found, order.reader or "lesionmap", over=None)
         except (LesionmapError, OSError) as error:
             failed.append(f"{visit.key}: {error}")
         else:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history
-from lesionmap.store.history import Edit
+from lesionmap.store.history import Edit, VisitConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lesionmap.store.database import Database, LostError
     from lesionmap.store.history import Value
@@ -58,11 +58,19 @@ class Edits:
         with database.reading() as rows:
             self._salt = rows.salt()
 
-    def _put(self, where: Where, reader: str, values: dict[str, Value]) -> int:
-        """Append those of the values, what → value, that differ from what is there, in one step; give their number."""
+    def _put(self, where: Where, reader: str, values: dict[str, Value], over: Mapping[str, Value] | None = None) -> int:
+        """Append those of the values, what → value, that differ from what is there, in one step; give their number.
+
+        ``over`` are the values that they take the place of: where others are there now, VisitConflict.
+        """
 
         def decide(rows: Rows, key: str) -> Step:
             latest = rows.latest(key)
+            for what, old in (over or {}).items():
+                texts = [history.write_value(what, value) for value in (old, values[what])]
+                if latest.get(what) not in texts:
+                    theirs = history.read_value(what, latest.get(what))
+                    raise VisitConflict(str(where[1]), what, old, values[what], theirs)
             differing = {
                 what: value for what, value in values.items() if history.read_value(what, latest.get(what)) != value
             }

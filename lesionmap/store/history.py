@@ -21,6 +21,7 @@ __all__ = [
     "Edit",
     "Log",
     "Value",
+    "VisitConflict",
     "change_title",
     "changes",
     "facts",
@@ -121,6 +122,23 @@ class Conflict(LesionmapError):  # noqa: N818 - the word of the design
         lesions = tuple(value for value in found.values() if isinstance(value, Lesion))
         answers = tuple(value for value in found.values() if isinstance(value, Answer))
         return replace(self.theirs, lesions=lesions, answers=answers, signed=bool(found.get("signed")))
+
+
+class VisitConflict(LesionmapError):  # noqa: N818 - as above
+    """Somebody else changed the placement or a reference region of a visit meanwhile. Nothing was written.
+
+    To keep ours, save ``mine`` over ``theirs``, which stays in the history.
+    """
+
+    def __init__(self, visit: str, what: str, old: Value, mine: Value, theirs: Value) -> None:
+        self.what = what
+        """``placement`` or ``reference/<series>``."""
+        self.old, self.mine, self.theirs = old, mine, theirs
+        """The value that both began with, the one that was to be saved, the one that is in the study now."""
+        super().__init__(
+            f"another window changed {name_of(what)} of visit {visit} meanwhile; nothing was saved: look at it, and do "
+            "it again"
+        )
 
 
 def _number(key: str) -> int:

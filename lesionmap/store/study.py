@@ -6,6 +6,7 @@ import hmac
 import re
 from dataclasses import replace
 from hashlib import sha256
+from types import EllipsisType
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from lesionmap.errors import LesionmapError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lesionmap.lesions import LesionMap
     from lesionmap.skeleton.placement import Placement
     from lesionmap.store.claims import Claim
-    from lesionmap.store.history import Edit
+    from lesionmap.store.history import Edit, Value
     from lesionmap.store.rows import Rows
     from lesionmap.visits import Reference, Series
 
@@ -219,9 +220,22 @@ class Study(BlindStore):
             text = rows.latest(checks.map_key(rows, patient, visit)).get("placement")
         return cast("Placement | None", history.read_value("placement", text))
 
-    def save_placement(self, patient: str, visit: str, placement: Placement | None, reader: str) -> None:
-        """Keep the visit's placement (None: take it away); the one before stays in the history."""
-        self._put((patient, visit, None), reader, {"placement": placement})
+    def save_placement(
+        self,
+        patient: str,
+        visit: str,
+        placement: Placement | None,
+        reader: str,
+        *,
+        over: Placement | EllipsisType | None = ...,
+    ) -> None:
+        """Keep the visit's placement (None: take it away); the one before stays in the history.
+
+        ``over`` is the one that it takes the place of (None: there was none). Where another one is there by now,
+        VisitConflict is raised; without ``over`` it takes the place of whatever is there.
+        """
+        old: dict[str, Value] = {} if isinstance(over, EllipsisType) else {"placement": over}
+        self._put((patient, visit, None), reader, {"placement": placement}, old)
 
     def references(self, patient: str, visit: str) -> tuple[Reference, ...]:
         """Give the visit's reference regions, at most one a series."""
@@ -230,9 +244,19 @@ class Study(BlindStore):
         found = [history.read_value(what, text) for what, text in latest.items() if what.startswith("reference/")]
         return tuple(cast("Reference", value) for value in found if value is not None)
 
-    def save_reference(self, patient: str, visit: str, reference: Reference, reader: str) -> None:
-        """Keep the reference region of a series; the one before stays in the history."""
-        self._put((patient, visit, None), reader, {f"reference/{reference.series}": reference})
+    def save_reference(
+        self,
+        patient: str,
+        visit: str,
+        reference: Reference,
+        reader: str,
+        *,
+        over: Reference | EllipsisType | None = ...,
+    ) -> None:
+        """Keep the reference region of a series, as ``save_placement`` keeps a placement."""
+        what = f"reference/{reference.series}"
+        old: dict[str, Value] = {} if isinstance(over, EllipsisType) else {what: over}
+        self._put((patient, visit, None), reader, {what: reference}, old)
 
     def remove_reference(self, patient: str, visit: str, series: str, reader: str) -> None:
         """Take the reference region of a series away; it stays in the history."""

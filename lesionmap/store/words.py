@@ -9,7 +9,7 @@ from lesionmap.clinic import Observation, Treatment
 from lesionmap.lesions import Answer, Blinding, Lesion
 from lesionmap.skeleton import known
 from lesionmap.skeleton.placement import Placement
-from lesionmap.store.history import facts, name_of
+from lesionmap.store.history import VisitConflict, facts, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,8 +75,11 @@ def history_words(edits: Sequence[Edit], *, sites: Mapping[str, str] | None = No
     return tuple(rows)
 
 
-def conflict_words(conflict: Conflict) -> tuple[tuple[str, str, str], ...]:
+def conflict_words(conflict: Conflict | VisitConflict) -> tuple[tuple[str, str, str], ...]:
     """Say what both did to the same thing: its name, what we did, what the others did; a row each."""
+    if isinstance(conflict, VisitConflict):
+        both = [_words(conflict.what, (conflict.old, value), {}) for value in (conflict.mine, conflict.theirs)]
+        return ((name_of(conflict.what), both[0], both[1]),)
     old, mine, theirs = facts(conflict.old), facts(conflict.mine), facts(conflict.theirs)
     sites = {**_track_sites(old), **_track_sites(theirs), **_track_sites(mine)}
 

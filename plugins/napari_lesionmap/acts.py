@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lesionmap import annotate
 from lesionmap.errors import LesionmapError
 from lesionmap.segment import fill_between
-from lesionmap.visits import planar_views
+from lesionmap.visits import Reference, planar_views
 from napari_lesionmap import layers, load, proposals
 from napari_lesionmap.dots import DOTS
 from napari_lesionmap.resolve import attribute_choices, attribute_words, earlier_rows, least_certain, site_name
@@ -180,7 +180,7 @@ class Acts:
         """Take a ball of muscle under the cursor as the reference of the Series that is shown."""
         session, lps_mm = self._session, self._under_cursor()
         if session.volume is not None:
-            session.set_reference(proposals.muscle(session.volume, lps_mm))
+            session.keep_reference(Reference(session.shown, proposals.muscle(session.volume, lps_mm)))
             self._desk.say(f"reference set on {session.shown}; signal ratios follow")
 
     def _under_cursor(self) -> XYZ:

@@ -221,7 +221,7 @@ class Hand:
                 session.keep_landmark(name, lps_mm)
                 self._next(f"{landmark_words(name)} kept: {placed}")
             else:
-                session.take_placement(placed)
+                session.keep_placement(placed)
                 if go_on:
                     self._next(f"{landmark_words(name)} placed")
                 else:

@@ -79,6 +79,11 @@ class PatientWork:
         """
         return asker or (self.reader if self.reader in self.blind else "")
 
+    def with_reference(self, key: str, reference: Reference) -> PatientWork:
+        """Give the same with a reference region of a visit in place of the one on the same Series."""
+        others = (x for x in self.references.get(key, ()) if x.series != reference.series)
+        return replace(self, references={**self.references, key: (*others, reference)})
+
     def visit(self, key: str) -> VisitFacts:
         """Give the visit of that key; LesionmapError where there is none."""
         for facts in self.visits:

@@ -20,7 +20,7 @@ from napari_lesionmap.load import remeasured
 from napari_lesionmap.proposals import Proposal, sites_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Unpack
 
     from lesionmap.annotate.edit import LesionFields
@@ -78,8 +78,6 @@ class Session:
         self._claim: Claim | None = None
         self._acts: list[str] = []
         self._undone: list[str] = []
-
-    # ---- what is open ----------------------------------------------------------------------------------------------
 
     @property
     def now(self) -> VisitFacts | None:
@@ -270,8 +268,6 @@ class Session:
         elif any(x.track == track for x in self.lesion_map.answers):
             self.commit(annotate.withdraw_answer(self.lesion_map, track), "withdraw answer")
 
-    # ---- undo ------------------------------------------------------------------------------------------------------
-
     @property
     def n_acts(self) -> int:
         """How many acts undo could take back."""
@@ -291,23 +287,20 @@ class Session:
         """Take the last act back; what it was."""
         if not self._acts:
             raise LesionmapError("nothing to undo: nothing was changed since this visit was opened")
-        self._may_edit()
-        now = self._open()
-        self.take(self._study().undo(now.visit.patient, self.key, now.lesion_map.reader))
-        self._undone.append(self._acts.pop())
-        self.map_changed.emit()
-        return self._undone[-1]
+        return self._turn(self._study().undo, self._acts, self._undone)
 
     def redo(self) -> str:
         """Do again what was taken back; what it is."""
         if not self._undone:
             raise LesionmapError("nothing to redo: nothing was undone")
+        return self._turn(self._study().redo, self._undone, self._acts)
+
+    def _turn(self, turn: Callable[[str, str, str], LesionMap], acts: list[str], others: list[str]) -> str:
         self._may_edit()
-        now = self._open()
-        self.take(self._study().redo(now.visit.patient, self.key, now.lesion_map.reader))
-        self._acts.append(self._undone.pop())
+        self.take(turn(self._open().visit.patient, self.key, self.lesion_map.reader))
+        others.append(acts.pop())
         self.map_changed.emit()
-        return self._acts[-1]
+        return others[-1]
 
     def commit(self, new: LesionMap, words: str) -> None:
         """Store a lesion map that an act has made; ``words`` name the act: ``merge lesions L3 and L4``."""
@@ -332,17 +325,19 @@ class Session:
         """The reference region of the Series that is shown; None: none was set."""
         return next((x for x in self._references() if x.series == self.shown), None)
 
-    def set_reference(self, mask: Mask) -> None:
-        """Keep a region of muscle as the reference of the Series that is shown; its lesions are measured anew."""
-        work, now = self.work, self._open()
-        if work is None:
-            return
+    def keep_reference(self, reference: Reference) -> None:
+        """Keep a region of muscle as the reference of its Series."""
+        now, old = self._open(), next((x for x in self._references() if x.series == reference.series), None)
         self._may_edit()
-        reference = Reference(self.shown, mask)
-        self._study().save_reference(now.visit.patient, self.key, reference, now.lesion_map.reader)
-        others = tuple(x for x in self._references() if x.series != self.shown)
-        self.work = replace(work, references={**work.references, self.key: (*others, reference)})
-        drawn = {x.id for x in now.lesion_map.lesions if any(extent.series == self.shown for extent in x.extents)}
+        self._study().save_reference(now.visit.patient, self.key, reference, now.lesion_map.reader, over=old)
+        self.take_reference(reference)
+
+    def take_reference(self, reference: Reference) -> None:
+        """Work on with a reference region that is in the study; the lesions of its Series are measured anew."""
+        now = self._open()
+        if self.work is not None:
+            self.work = self.work.with_reference(self.key, reference)
+        drawn = {x.id for x in now.lesion_map.lesions if any(one.series == reference.series for one in x.extents)}
         kept = {lesion: rows for lesion, rows in now.measurements.items() if lesion not in drawn}
         self._replace(replace(now, measurements=kept))
         self.take(now.lesion_map)
@@ -378,13 +373,18 @@ class Session:
         marks = self.there.placement.landmarks if self.there and self.there.placement else ()
         return {mark.name: mark.lps_mm for mark in marks if mark.placed} | self.pending
 
-    def take_placement(self, placement: Placement) -> None:
-        """Keep a skeleton that was placed on this visit."""
+    def keep_placement(self, placement: Placement | None) -> None:
+        """Keep a skeleton that was placed on this visit; None: take it away."""
         now = self._open()
         self._may_edit()
-        self._study().save_placement(now.visit.patient, self.key, placement, now.lesion_map.reader)
+        old = now.placement
+        self._study().save_placement(now.visit.patient, self.key, placement, now.lesion_map.reader, over=old)
+        self.take_placement(placement)
+
+    def take_placement(self, placement: Placement | None) -> None:
+        """Work on with the skeleton that is in the study."""
         self.pending = {}
-        self._replace(replace(now, placement=placement))
+        self._replace(replace(self._open(), placement=placement))
         self.skeleton_changed.emit()
         self.map_changed.emit()
 

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QMessageBox
 from lesionmap import annotate
 from lesionmap.lesions import Lesion
 from lesionmap.store import Study
+from napari_lesionmap import load
 from plugin.drive import Driver
 from plugin.small import LATER, READER, SITES, stored
 from plugin.test_window import open_later
@@ -72,3 +73,31 @@ def test_both_versions_are_shown_and_both_are_kept(driver: Driver, study_path: P
     box.button(QMessageBox.StandardButton.Ok).click()
     driver.wait(lambda: not driver.dock.findChildren(QMessageBox), "the end of the question")
     assert desk.session.lesion_map.signed
+
+
+@pytest.mark.parametrize("which", ["mine", "theirs"])
+def test_a_skeleton_moved_in_two_places_is_asked_for(driver: Driver, study_path: Path, which: str) -> None:
+    open_later(driver, study_path)
+    session = driver.dock.desk.session
+    now, work = session.now, session.work
+    assert now is not None
+    assert work is not None
+    here, there = (
+        load.put_skeleton({**session.placed(), "heel_left": (x, 60.0, -1230.0)}, work.patient, now.visit)
+        for x in (80.0, 91.0)
+    )
+    with Study.open(study_path) as elsewhere:
+        elsewhere.save_placement("P001", LATER, there, "bert", over=now.placement)
+    assert not driver.dock.desk.attempt(session.keep_placement, here)
+    box = box_of(driver)
+    assert "the placement\n    here: moved landmark heel_left\n    elsewhere: moved landmark heel_left" in box.text()
+    driver.shot(f"skeleton conflict {which}")
+    getattr(box, which).click()
+    driver.wait(lambda: not driver.dock.findChildren(QMessageBox), "the end of the question")
+    kept = here if which == "mine" else there
+    assert session.now is not None
+    with Study.open(study_path) as study:
+        assert session.now.placement == study.placement("P001", LATER) == kept
+        history = [edit.value for edit in study.history("P001", LATER)]
+    assert history[-2:] == [there, here] if which == "mine" else history[-3:] == [there, here, there]
+    assert driver.dock.desk.attempt(session.keep_placement, here)  # and the work goes on

@@ -195,7 +195,7 @@ def test_a_skeleton_that_moved_puts_the_list_away(session: Session) -> None:
     assert now is not None
     assert work is not None
     moved = {**session.placed(), "heel_left": (80.0, 60.0, -1230.0)}
-    session.take_placement(load.put_skeleton(moved, work.patient, now.visit))
+    session.keep_placement(load.put_skeleton(moved, work.patient, now.visit))
     assert not found.searched
     assert looked(found) == ""
 

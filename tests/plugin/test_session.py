@@ -190,7 +190,7 @@ def test_a_placed_landmark_moves_the_skeleton_and_is_kept(session: Session, stud
     assert now is not None
     assert work is not None
     moved = {**session.placed(), "heel_left": (80.0, 60.0, -1230.0)}
-    session.take_placement(load.put_skeleton(moved, work.patient, now.visit))
+    session.keep_placement(load.put_skeleton(moved, work.patient, now.visit))
     with Study.open(study_path) as study:
         kept = study.placement("P001", LATER)
     assert kept is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from lesionmap.errors import LesionmapError
-from lesionmap.store import Conflict
+from lesionmap.store import Conflict, VisitConflict
 from napari_lesionmap.canvas import caption
 from napari_lesionmap.cursor import CursorName
 from napari_lesionmap.found import Found
@@ -42,7 +42,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
     said = Signal(str, bool)
     """A line for the reader, and whether it tells an error."""
     conflicted = Signal(object)
-    """A Conflict: somebody else changed the same lesion meanwhile."""
+    """A Conflict or VisitConflict: somebody else changed the same thing meanwhile."""
     busy = Signal(str)
     """What is being done in a thread; empty: nothing any more."""
 
@@ -95,7 +95,7 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
 
     def _tell(self, error: Exception) -> None:
         self.say(_words(error), error=True)
-        if isinstance(error, Conflict):
+        if isinstance(error, Conflict | VisitConflict):
             self.conflicted.emit(error)
 
     def run(self, words: str, work: Callable[[], Any], then: Callable[[Any], object]) -> None:

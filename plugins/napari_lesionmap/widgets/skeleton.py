@@ -186,7 +186,7 @@ class SkeletonPage:
         if place is None:
             self._desk.say("no visit is open; choose one on the page Visits", error=True)
         else:
-            self._desk.run("placing the skeleton", place, self._desk.session.take_placement)
+            self._desk.run("placing the skeleton", place, self._desk.session.keep_placement)
 
     def attend(self, seen: bool) -> None:
         """Show the landmarks in the image while the page is seen."""
