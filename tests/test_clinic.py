@@ -25,8 +25,9 @@ CRP = Observation(date(2008, 5, 14), "crp_mg_l", 12.5)
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    with Study.open(tmp_path / "s", create=True) as opened:
+def study(where: str) -> Iterator[Study]:
+    """A study in a file or on a server."""
+    with Study.open(where, create=True) as opened:
         opened.add_patient(Patient("P001", "M", date(1998, 5, 4)))
         opened.add_visit(Visit("P001", date(2008, 5, 14)))
         yield opened
@@ -169,34 +170,34 @@ def test_items_of_a_site_and_their_mistakes(tmp_path: Path) -> None:
             items_from_file(path)
 
 
-def test_the_verb_adds_lists_and_takes_away(study: Study, tmp_path: Path) -> None:
+def test_the_verb_adds_lists_and_takes_away(study: Study, where: str, tmp_path: Path) -> None:
     drugs, seen = tmp_path / "t.csv", tmp_path / "o.csv"
     drugs.write_text("drug,start,end\n=cmd|calc,2008-06-01,\n", encoding="utf-8")
     seen.write_text("date,esr_mm_h,fever\n2008-05-14,40,no\n", encoding="utf-8")
-    both = ("clinic", study.path, "P001", "--treatments", drugs, "--observations", seen)
+    both = ("clinic", where, "P001", "--treatments", drugs, "--observations", seen)
     assert "3 of 3 rows new or changed" in lesionmap(*both).out
     assert "0 of 3 rows new or changed" in lesionmap(*both).out
-    told = lesionmap("clinic", study.path, "P001").out.splitlines()
+    told = lesionmap("clinic", where, "P001").out.splitlines()
     assert told == ["=cmd|calc: 2008-06-01 to …", "2008-05-14 esr_mm_h: 40", "2008-05-14 fever: no"]
-    plain = json.loads(lesionmap("clinic", study.path, "P001", "--json").out)
+    plain = json.loads(lesionmap("clinic", where, "P001", "--json").out)
     assert plain["treatments"] == [{"drug": "=cmd|calc", "start": "2008-06-01", "end": None}]
-    assert lesionmap("clinic", study.path, "P001", "--observations", seen, "--remove").code == 0
+    assert lesionmap("clinic", where, "P001", "--observations", seen, "--remove").code == 0
     assert study.observations("P001") == ()
     seen.write_text("date,esr_mm_h\n2008-05-14,x\n", encoding="utf-8")
-    ran = lesionmap("clinic", study.path, "P001", "--observations", seen)
+    ran = lesionmap("clinic", where, "P001", "--observations", seen)
     assert ran.code == 1
     assert "line 2: esr_mm_h must be a number of at least 0 mm/h, got 'x'" in ran.line
-    assert lesionmap("clinic", study.path, "P001", "--remove").code == 2
+    assert lesionmap("clinic", where, "P001", "--remove").code == 2
 
 
-def test_days_move_as_those_of_the_images_did(study: Study, tmp_path: Path) -> None:
+def test_days_move_as_those_of_the_images_did(study: Study, where: str, tmp_path: Path) -> None:
     study.add_patient(Patient("P002"))
     study.remember("dates moved\nP002", "P002")
     seen = tmp_path / "o.csv"
     seen.write_text("date,esr_mm_h\n2008-05-14,40\n2008-06-14,20\n", encoding="utf-8")
-    ran = lesionmap("clinic", study.path, "P002", "--observations", seen)
+    ran = lesionmap("clinic", where, "P002", "--observations", seen)
     assert "moved alike" in ran.out
-    assert "moved" not in lesionmap("clinic", study.path, "P001", "--observations", seen).out
+    assert "moved" not in lesionmap("clinic", where, "P001", "--observations", seen).out
     first, second = study.observations("P002")
     assert first.date < date(2005, 12, 1)
     assert (second.date - first.date).days == 31

@@ -17,7 +17,8 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 import dicom_files as df
 from lesionmap.errors import LesionmapError
 from lesionmap.read import UNDATED, pixels, read_mask, scan, station_pixels
-from lesionmap.space import Volume
+from lesionmap.space import Grid, Volume
+from lesionmap.visits import Series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -340,3 +341,9 @@ def test_pixels_of_a_vanished_file(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "x")
     with pytest.raises(LesionmapError, match="re-link the images"):
         pixels(visit.series[0])
+
+
+def test_a_series_without_images_says_so() -> None:
+    bare = Series("STIR coronal", Grid((5, 7, 11), np.eye(4)), "MR", "STIR", "coronal", ())
+    with pytest.raises(LesionmapError, match=r"^series STIR coronal has no images to read; import"):
+        pixels(bare)

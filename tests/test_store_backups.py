@@ -167,11 +167,23 @@ def test_a_backup_that_fails_does_not_stop_the_work(
     clock.days(2)
     said = note(path, clock, "written")
     assert said.startswith("no backup could be made (")
-    assert said.endswith("; the study itself is as it should be")
+    assert said.endswith("; the study itself is as it should be: check the disk and the permissions of its folder")
     with Study.open(path) as study:
         assert study.lesion_map("P001", DAY, "anna").lesion("L1").note == "written"
     if trouble == "full":
         assert list(backups.folder_of(path).iterdir()) == []
+
+
+def test_a_verb_says_that_there_is_no_backup(path: Path, clock: Clock, tmp_path: Path) -> None:
+    backups.folder_of(path).touch()
+    clock.days(2)
+    rows = tmp_path / "t.csv"
+    rows.write_text("drug,start,end\nnaproxen,2009-05-20,\n", encoding="utf-8")
+    ran = lesionmap("clinic", path, "P001", "--treatments", rows)
+    assert ran.code == 0  # what was asked is done
+    assert ran.err.startswith("lesionmap: no backup could be made (")
+    assert str(tmp_path) not in ran.err
+    assert "no backup" not in lesionmap("clinic", path, "P001").err  # nothing was written
 
 
 def test_check_says_whether_the_newest_backup_can_be_used(path: Path, clock: Clock) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionmap.cli.common import AsJson, PatientId, StudyPath, put_json, say
+from lesionmap.cli.common import AsJson, PatientId, StudyPath, open_study, put_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,10 @@ def clinic(
     The same rows again change nothing; another value, or another end, takes the place of the one before.
     """
     from lesionmap.intake import days_moved
-    from lesionmap.store import Study
 
     if (remove or items) and not (treatments or observations):
         raise typer.BadParameter("--remove and --items go with --treatments or --observations")
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         n_given = n_changed = 0
         if treatments or observations:
             facts = _read(opened, patient, treatments, observations, items)

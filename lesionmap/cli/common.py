@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lesionmap.errors import LesionmapError
+
+if TYPE_CHECKING:
+    from lesionmap.store import Study
 
 __all__ = [
     "AsJson",
@@ -25,6 +28,7 @@ __all__ = [
     "VisitKey",
     "VolumeChange",
     "busy",
+    "open_study",
     "put_json",
     "say",
     "there",
@@ -55,6 +59,17 @@ _PATIENCE_S = 1.0
 def say(line: str) -> None:
     """Write one line to standard output."""
     typer.echo(line)
+
+
+@contextmanager
+def open_study(where: str, *, create: bool = False) -> "Iterator[Study]":
+    """Open a study for a verb; that the day's backup failed is said last, beside the output."""
+    from lesionmap.store import Study
+
+    with Study.open(where, create=create) as study:
+        yield study
+    if study.backup_fault:
+        typer.echo(f"lesionmap: {study.backup_fault}", err=True)
 
 
 def put_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionmap.cli.common import Overwrite, busy, say
+from lesionmap.cli.common import Overwrite, busy, open_study, say
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ def demo(
     from lesionmap.cli.sample import read_sample
     from lesionmap.cli.studies import window
     from lesionmap.evaluate import patient_results, with_key_images
-    from lesionmap.store import Study
 
     study = prepare(output, overwrite=overwrite)
     sample = made_course(output) if course else sample_folder()
-    with busy("reading the sample patient"), Study.open(str(study), create=True) as opened:
+    with busy("reading the sample patient"), open_study(str(study), create=True) as opened:
         patient = read_sample(opened, sample)
         found = with_key_images(patient_results(opened, patient))
     with busy("writing"):

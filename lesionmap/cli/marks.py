@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, say, there
+from lesionmap.cli.common import PatientId, StudyPath, VisitKey, busy, open_study, say, there
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -60,10 +60,9 @@ def add(
     from lesionmap.compare import VisitFacts
     from lesionmap.evaluate import other_visits
     from lesionmap.place import stored_labels
-    from lesionmap.store import Study
 
     _one_source((mask, markers, sites, sr), grow=grow)
-    with Study.open(study) as opened, busy("adding"):
+    with open_study(study) as opened, busy("adding"):
         stored, placement = opened.visit(patient, visit), opened.placement(patient, visit)
         old = opened.lesion_map(patient, visit, reader)
         others = other_visits(opened, patient, visit, reader)

@@ -16,6 +16,7 @@ from lesionmap.cli.common import (
     StudyPath,
     VisitKey,
     busy,
+    open_study,
     put_json,
     say,
 )
@@ -41,9 +42,8 @@ def sign(
     It is read-only then, and counts as read without a lesion too.
     """
     from lesionmap import annotate
-    from lesionmap.store import Study
 
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         old = opened.lesion_map(patient, visit, reader)
         opened.save(old, annotate.unlock(old) if unlock else annotate.sign(old))
     say(f"{patient} {old.visit} of {reader}: {'unlocked' if unlock else 'signed'}, {len(old.lesions)} lesions")
@@ -71,14 +71,13 @@ def agree(
     """
     from lesionmap.measure import rule_named
     from lesionmap.readers import agreement_of, named_readers
-    from lesionmap.store import Study
     from lesionmap.write.agreed import AGREEMENT_ENDINGS, agreement_json, write_agreement
     from lesionmap.write.files import ending
 
     names = named_readers(readers)
     if output is not None:
         ending(output, AGREEMENT_ENDINGS)
-    with Study.open(study) as opened, busy("comparing readers"):
+    with open_study(study) as opened, busy("comparing readers"):
         found = agreement_of(opened, names, patient=patient, rule=rule_named(rule), resamples=resamples, seed=seed)
     if output is not None:
         with busy("writing"):
@@ -129,12 +128,11 @@ def blind(
     Without --readers and --off: say who reads blind, and since when.
     """
     from lesionmap.readers import named_readers
-    from lesionmap.store import Study
 
     if readers and off:
         raise typer.BadParameter("--readers begins blind reading, --off ends it; give one of them")
     names = named_readers(readers) if readers else ()
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         if readers or off:
             opened.save_blinding(names, asker or "study")
         now, history = opened.blind_readers(), opened.study_history()
@@ -166,12 +164,11 @@ def consensus(
     What both say is taken over; differences are listed, and settled in the window.
     """
     from lesionmap.readers import begin_consensus, consensus_worklist, named_readers
-    from lesionmap.store import Study
 
     names = named_readers(readers, exactly=2)
     if listed and overwrite:
         raise LesionmapError("--list changes nothing and --overwrite starts anew; give one of them")
-    with Study.open(study) as opened, busy("comparing readers"):
+    with open_study(study) as opened, busy("comparing readers"):
         if listed:
             found = consensus_worklist(opened, patient, visit, names)
         else:

@@ -19,6 +19,7 @@ from lesionmap.cli.common import (
     VisitKey,
     VolumeChange,
     busy,
+    open_study,
     say,
 )
 from lesionmap.errors import LesionmapError
@@ -48,9 +49,8 @@ def results_for(
     from lesionmap.compare import Threshold
     from lesionmap.evaluate import patient_results, the_reader, with_key_images
     from lesionmap.measure import rule_named
-    from lesionmap.store import Study
 
-    with Study.open(study) as opened, busy("measuring"):
+    with open_study(study) as opened, busy("measuring"):
         limit, how = Threshold(change / 100), rule_named(rule)
         name = the_reader(opened, patient, reader, asker=asker)
         found = patient_results(opened, patient, reader=name, rule=how, threshold=limit)
@@ -90,11 +90,9 @@ def table(
 
 def patients_of(study: str, patient: str | None) -> list[str]:
     """Give the patient named, or all that have marks."""
-    from lesionmap.store import Study
-
     if patient is not None:
         return [patient]
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         read = [who.id for who in opened.patients() if opened.readers(who.id)]
     if not read:
         raise LesionmapError(f"{study} has no marks yet; add some with 'lesionmap add' or in the window")
@@ -205,11 +203,10 @@ def export(
     Pseudonymous, unless --identified asks otherwise.
     """
     from lesionmap.evaluate import patient_results, the_reader
-    from lesionmap.store import Study
     from lesionmap.write.drawn import drawn_series
 
     _check_wishes(nifti or seg or sr or png or fhir, labelmap or identified, seg or sr, notes and not sr)
-    with Study.open(study) as opened, busy("measuring"):
+    with open_study(study) as opened, busy("measuring"):
         who, stored = opened.patient(patient), opened.visit(patient, visit)
         name = the_reader(opened, patient, reader, visit, asker)
         lesion_map = opened.lesion_map(patient, visit, name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, say, there
+from lesionmap.cli.common import Out, Overwrite, PatientId, StudyPath, VisitKey, busy, open_study, say, there
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -78,10 +78,9 @@ def place(
     not given are estimated, and so are age and stature where the visit has none.
     """
     from lesionmap.evaluate import place_by_images, with_coverage
-    from lesionmap.store import Study
     from lesionmap.visits import only_planar
 
-    with Study.open(study) as opened, busy("placing the skeleton"):
+    with open_study(study) as opened, busy("placing the skeleton"):
         who, when = opened.patient(patient), opened.visit(patient, visit)
         before, words = opened.placement(patient, visit), ""
         ways = {"--landmarks or --labels": bool(landmarks or labels or names), "--from": bool(from_), "--auto": auto}

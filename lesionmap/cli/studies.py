@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionmap.cli.common import AsJson, OptionalPatient, Overwrite, PatientId, StudyPath, busy, put_json, say, there
+from lesionmap.cli.common import (
+    AsJson,
+    OptionalPatient,
+    Overwrite,
+    PatientId,
+    StudyPath,
+    busy,
+    open_study,
+    put_json,
+    say,
+    there,
+)
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -113,9 +124,8 @@ def _names(found: "Scan", table: Path) -> dict[str, str]:
 def _taken_in(study: str, found: "Scan", request: "CopyRequest", told: "Told | None") -> "_Imported":
     """Import what was found, by de-identified copies where ``told`` says how to read them."""
     from lesionmap.intake import take_in, take_in_copies
-    from lesionmap.store import Study
 
-    with Study.open(study, create=True) as opened, busy("importing"):
+    with open_study(study, create=True) as opened, busy("importing"):
         if told is None:
             visits = take_in(opened, found, patient=request.patient, visit_key=request.visit_key, names=request.names)
             return _Imported(visits, found.refused)
@@ -202,7 +212,6 @@ def visit(
 
     The study and the patient are made where they are new.
     """
-    from lesionmap.store import Study
     from lesionmap.visits import Patient, Visit, age_at, visit_key_parts
 
     date, ordinal = visit_key_parts(day)
@@ -212,7 +221,7 @@ def visit(
         raise LesionmapError(f"a stature is given in cm, 30 to 250, got {stature:g}")
     new = Visit(patient, date, ordinal, age, stature)
     who = Patient(patient)
-    with Study.open(study, create=True) as opened:
+    with open_study(study, create=True) as opened:
         have = {x.id: x for x in opened.patients()}
         known = have.get(patient)
         if known is None:
@@ -225,9 +234,7 @@ def visit(
 
 def list_(study: StudyPath, as_json: AsJson = False) -> None:
     """List patients, visits, series and readers of a study."""
-    from lesionmap.store import Study
-
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         patients: list[dict[str, Any]] = [
             {"patient": who.id, "sex": who.sex, "visits": visit_rows(opened, who.id)} for who in opened.patients()
         ]
@@ -295,9 +302,7 @@ def _tell_visit(row: dict[str, Any]) -> None:
 
 def view(study: StudyPath, patient: OptionalPatient = None) -> None:
     """Open a study in napari."""
-    from lesionmap.store import Study
-
-    with Study.open(study) as opened:
+    with open_study(study) as opened:
         if patient is not None:
             opened.patient(patient)
     raise typer.Exit(window([study, *([patient] if patient else [])]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lesionmap.errors import LesionmapError
 from lesionmap.read.lattice import Piece, placed
 from lesionmap.read.match import match as matched
 from lesionmap.read.pixels import station_pixels
@@ -48,8 +49,10 @@ def pixels(series: Series) -> Volume:
     Raises
     ------
     LesionmapError
-        If a file is not there, has changed, or cannot be decoded.
+        If a file is not there, has changed, or cannot be decoded; if the series has no images.
     """
+    if not series.stations:
+        raise LesionmapError(f"series {series.name} has no images to read; import the visit's images again")
     if len(series.stations) == 1:
         return station_pixels(series.stations[0], series.projection)
     volumes = [station_pixels(station) for station in series.stations]

@@ -138,7 +138,10 @@ class Backup:
 
 def _words(error: OSError | sqlite3.Error) -> str:
     why = error.strerror if isinstance(error, OSError) else str(error)
-    return f"no backup could be made ({why or type(error).__name__}); the study itself is as it should be"
+    return (
+        f"no backup could be made ({why or type(error).__name__}); the study itself is as it should be: check the disk "
+        "and the permissions of its folder"
+    )
 
 
 def aside(source: sqlite3.Connection, study: Path, purpose: str) -> Path:

@@ -81,7 +81,10 @@ class Study(BlindStore):
 
     @property
     def backup_fault(self) -> str:
-        """Why the day's backup of a study file could not be made; empty: it was, or none was due. Read when closed."""
+        """Why the day's backup of a study file could not be made; empty: it was, none was due, or it is being made.
+
+        ``close`` waits for it.
+        """
         return "" if self._database.backup is None else self._database.backup.fault
 
     def close(self) -> None:

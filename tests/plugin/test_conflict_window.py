@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -100,4 +102,22 @@ def test_a_skeleton_moved_in_two_places_is_asked_for(driver: Driver, study_path:
         assert session.now.placement == study.placement("P001", LATER) == kept
         history = [edit.value for edit in study.history("P001", LATER)]
     assert history[-2:] == [there, here] if which == "mine" else history[-3:] == [there, here, there]
+    assert "is in the history" in driver.dock.words.text()
     assert driver.dock.desk.attempt(session.keep_placement, here)  # and the work goes on
+
+
+def test_that_no_backup_could_be_made_is_told_once(driver: Driver, study_path: Path) -> None:
+    with closing(sqlite3.connect(study_path)) as raw, raw:
+        raw.execute("UPDATE meta SET value = '2010-05-04T12:00:00+00:00' WHERE name = 'created'")
+    study_path.with_name(f"{study_path.name}.backups").touch()  # in the way of the folder
+    open_later(driver, study_path)
+    desk = driver.dock.desk
+    said: list[str] = []
+    desk.said.connect(lambda words, _error: said.append(words))
+    for _ in range(3):
+        desk.session.commit(annotate.add_lesion(desk.session.lesion_map, sites=[SITES[LATER][0]]), "mark lesion")
+        driver.idle()
+    (told,) = [words for words in said if "backup" in words]
+    assert told.startswith("no backup could be made (")
+    assert "the study itself is as it should be" in told
+    assert len(stored(study_path).lesions) == 3

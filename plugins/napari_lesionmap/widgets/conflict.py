@@ -30,7 +30,7 @@ class ConflictBox(QMessageBox):  # type: ignore[misc]  # qtpy has no types
         rows = [f"{name}\n    here: {mine}\n    elsewhere: {theirs}" for name, mine, theirs in conflict_words(conflict)]
         self.setText("\n".join(["Somebody else changed the same thing meanwhile.", "", *rows]))
         both = _OfVisit(desk, conflict) if isinstance(conflict, VisitConflict) else _OfMap(desk, conflict)
-        self._both = both  # what a signal is connected to is not kept alive by it
+        self._desk, self._both = desk, both
         if isinstance(both, _OfMap) and both.signed:
             self.setInformativeText("The map was signed elsewhere and is read-only now; unlock it to change it.")
             self.setStandardButtons(QMessageBox.StandardButton.Ok)
@@ -39,8 +39,16 @@ class ConflictBox(QMessageBox):  # type: ignore[misc]  # qtpy has no types
             self.setInformativeText("Both stay in the history.")
             self.mine = self.addButton("Keep what I did here", QMessageBox.ButtonRole.AcceptRole)
             self.theirs = self.addButton("Keep what was done elsewhere", QMessageBox.ButtonRole.RejectRole)
-            self.mine.clicked.connect(both.keep_mine)
-            self.theirs.clicked.connect(both.keep_theirs)
+            self.mine.clicked.connect(self._keep_mine)
+            self.theirs.clicked.connect(self._keep_theirs)
+
+    def _keep_mine(self) -> None:
+        if self._both.keep_mine():
+            self._desk.say("kept what you did here; what was done elsewhere is in the history")
+
+    def _keep_theirs(self) -> None:
+        if self._both.keep_theirs():
+            self._desk.say("kept what was done elsewhere; what you did is in the history")
 
 
 class _OfMap:
@@ -62,10 +70,9 @@ class _OfMap:
         names = ", ".join(name for name, _, _ in conflict_words(self._conflict))
         return self._desk.attempt(self._desk.session.commit, self._conflict.merged, f"keep mine of {names}")
 
-    def keep_theirs(self) -> None:
+    def keep_theirs(self) -> bool:
         """Store ours all the same and take it back at once: so it is in the history."""
-        if self.keep_mine():
-            self._desk.attempt(self._desk.session.undo)
+        return self.keep_mine() and self._desk.attempt(self._desk.session.undo)
 
 
 class _OfVisit:
@@ -83,10 +90,9 @@ class _OfVisit:
             session.take_placement(theirs if isinstance(theirs, Placement) else None)
         return self._keep(self._conflict.mine)
 
-    def keep_theirs(self) -> None:
+    def keep_theirs(self) -> bool:
         """Store ours all the same and theirs again on top: so both are in the history."""
-        if self.keep_mine():
-            self._keep(self._conflict.theirs)
+        return self.keep_mine() and self._keep(self._conflict.theirs)
 
     def _keep(self, value: object) -> bool:
         session = self._desk.session

@@ -64,6 +64,9 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         self.found.said.connect(self.say)
         self._found_line = FoundLine(viewer, self.found)
         self.session.visit_changed.connect(self._caption)
+        self._said_fault = ""
+        for signal in (self.session.map_changed, self.session.selection_changed, self.session.visit_changed):
+            signal.connect(self._tell_backup)
 
     @property
     def working(self) -> bool:
@@ -75,6 +78,14 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         session = self.session
         whose = f"{session.patient_words()} · {session.visit_words(session.key)}\n{session.shown}"
         caption(self.viewer, whose if session.volume is not None else "")
+
+    def _tell_backup(self) -> None:
+        """Tell once that the day's backup, which the first act in a study begins, could not be made."""
+        fault = self.session.study.backup_fault if self.session.study is not None else ""
+        if fault != self._said_fault:
+            self._said_fault = fault
+            if fault:
+                self.say(fault, error=True)
 
     def sit(self, work: PatientWork) -> None:
         """Remember that a reader who reads blind was chosen: who sits here stays the same."""
