@@ -115,6 +115,7 @@ def _write(found: Results | None, task: Task, order: Order) -> int:
 def _place(study: Study, patient: str, order: Order) -> int:
     """Place the visits with images that have no skeleton, by date; give how many."""
     from lesionmap.evaluate import place_by_images
+    from lesionmap.store import VisitConflict
 
     visits = study.visits(patient)
     placed = {visit.key for visit in visits if study.placement(patient, visit.key) is not None}
@@ -127,6 +128,8 @@ def _place(study: Study, patient: str, order: Order) -> int:
             )
             found, _ = place_by_images(study, patient, visit.key, other)
             study.save_placement(patient, visit.key, found, order.reader or "lesionmap", over=None)
+        except VisitConflict:  # somebody placed it meanwhile: theirs stays
+            placed.add(visit.key)
         except (LesionmapError, OSError) as error:
             failed.append(f"{visit.key}: {error}")
         else:
