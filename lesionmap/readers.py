@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lesionmap.agreement import CONSENSUS, compare_readers, differences, hidden_from, start_consensus
+from lesionmap.agreement import CONSENSUS, compare_readers, differences, hidden_from, named_in, start_consensus
 from lesionmap.compare import VisitFacts, compare, is_read
 from lesionmap.errors import LesionmapError
 from lesionmap.measure import measure_map
@@ -21,8 +21,10 @@ __all__ = [
     "agreement_of",
     "begin_consensus",
     "check_may_see",
+    "consensus_readers",
     "consensus_worklist",
     "named_readers",
+    "signed_readers",
     "sized_facts",
     "why_hidden",
 ]
@@ -179,6 +181,34 @@ def consensus_worklist(study: Study, patient: str, visit: str, readers: Sequence
     if not is_read(VisitFacts(one.visit, now)):
         raise LesionmapError(f"visit {visit} has no consensus yet; start it without --list")
     return differences(one, other, now, _states(study, patient, visit, readers))
+
+
+def signed_readers(study: Study, patient: str, visit: str) -> tuple[str, ...]:
+    """Give those who have signed their map of a visit, without the consensus."""
+    return tuple(
+        name
+        for name in study.readers(patient, visit)
+        if name != CONSENSUS and study.lesion_map(patient, visit, name).signed
+    )
+
+
+def consensus_readers(study: Study, patient: str, visit: str) -> tuple[str, str]:
+    """Give the two from whose maps the consensus of a visit was started, as its notes tell.
+
+    Raises
+    ------
+    LesionmapError
+        If its notes name fewer than two, and not just two readers have signed the visit.
+    """
+    first, second = named_in(study.lesion_map(patient, visit, CONSENSUS))
+    others = [name for name in signed_readers(study, patient, visit) if name not in (first, second)]
+    missing = (first, second).count("")
+    if len(others) != missing and missing:
+        raise LesionmapError(
+            f"the notes of the consensus of visit {visit} do not say whose it is; list its differences with "
+            "'lesionmap consensus --list --readers A,B'"
+        )
+    return first or others.pop(0), second or others.pop(0)
 
 
 def _signed(study: Study, patient: str, visit: str, reader: str) -> VisitFacts:

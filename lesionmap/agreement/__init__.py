@@ -4,7 +4,7 @@ Numbers only: visits as several readers marked them go in, frozen facts come out
 """
 
 from lesionmap.agreement.blinding import hidden_from
-from lesionmap.agreement.consensus import CONSENSUS, Difference, differences, start_consensus
+from lesionmap.agreement.consensus import CONSENSUS, Difference, differences, named_in, start_consensus
 from lesionmap.agreement.facts import TOO_FEW, Agreement, Estimate, Shared, VisitPair
 from lesionmap.agreement.matching import match_readers
 from lesionmap.agreement.readers import compare_readers
@@ -33,5 +33,6 @@ __all__ = [
     "hidden_from",
     "icc_2_1",
     "match_readers",
+    "named_in",
     "start_consensus",
 ]

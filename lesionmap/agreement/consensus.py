@@ -8,6 +8,7 @@ anything but note and tracks), by its removal, or, as it stands, by signing the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
     from lesionmap.annotate.places import Point
     from lesionmap.compare import VisitFacts
 
-__all__ = ["CONSENSUS", "Difference", "Differs", "differences", "start_consensus"]
+__all__ = ["CONSENSUS", "Difference", "Differs", "differences", "named_in", "start_consensus"]
 
 CONSENSUS = "consensus"
 """Name of the reader whose map it is."""
 
 Differs = Literal["only_first", "only_second", "merged", "split", "several", "site", "certainty", "state", "findings"]
 States = tuple["Mapping[str, str]", "Mapping[str, str]"]
+
+
+_OF = r"(?:-|(?P<{}>.+?) L\d+(?:, L\d+)*)"
+_HEAD = re.compile(rf"\[{_OF.format('first')} \| {_OF.format('second')}\]")
+"""How a note begins, as ``_draft`` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +245,13 @@ def _difference(draft: _Draft, consensus: LesionMap | None, facts: VisitFacts) -
         tuple(x.id for x in here),
         settled=consensus is not None and (consensus.signed or not as_begun),
     )
+
+
+def named_in(consensus: LesionMap) -> tuple[str, str]:
+    """Give the names of both readers as the notes tell them; empty: no lesion of this one is left."""
+    heads = [found for lesion in consensus.lesions if (found := _HEAD.match(lesion.note))]
+    first, second = (next((head[who] for head in heads if head[who]), "") for who in ("first", "second"))
+    return first, second
 
 
 def _head(lesion: Lesion) -> str:

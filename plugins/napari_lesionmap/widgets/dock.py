@@ -121,7 +121,7 @@ class Dock(QWidget):  # type: ignore[misc]  # qtpy has no types
         row.addWidget(button("?", self.show_help, "All keys"))
         row.addWidget(self.undo)
         row.addWidget(self.redo)
-        self.more = More(self.desk)
+        self.more = More(self.desk, self.visits.load_patient)
         row.addWidget(self.more)
         return row
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from napari_lesionmap.resolve import EarlierRow, LesionRow, earlier_rows, lesion_rows
 from napari_lesionmap.widgets.candidates import CandidateList
+from napari_lesionmap.widgets.consensus import ConsensusList
 from napari_lesionmap.widgets.details import Details
 from napari_lesionmap.widgets.legend import state_icon
 from napari_lesionmap.widgets.parts import Choice, Chooser, button, cell, fill, heading, hint, page, table
@@ -46,6 +47,8 @@ class LesionsPage:
         self._desk, self._visits = desk, visits
         self.widget, layout = page()
         layout.addLayout(self._reader_row())
+        self.consensus = ConsensusList(desk)
+        layout.addWidget(self.consensus.widget)
         layout.addLayout(self._tool_row())
         self.candidates = CandidateList(desk)
         layout.addWidget(self.candidates.widget)

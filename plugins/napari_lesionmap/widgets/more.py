@@ -1,4 +1,4 @@
-"""The menu beside undo: labels of other plugins, history, signature, and what is hidden for teaching."""
+"""The menu beside undo: labels of other plugins, history, signature, consensus, and what is hidden for teaching."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from qtpy.QtWidgets import QDialog, QMenu, QToolButton, QVBoxLayout, QWidget
 from lesionmap.errors import LesionmapError
 from napari_lesionmap.layers import volume_of
 from napari_lesionmap.takeover import find_labels, foreign_labels, take_over
+from napari_lesionmap.widgets.consensus import enter_consensus
 from napari_lesionmap.widgets.parts import cell, fill, hint, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lesionmap.store.history import Edit
     from napari_lesionmap.widgets.desk import Desk
@@ -41,11 +42,11 @@ class History(QDialog):  # type: ignore[misc]  # qtpy has no types
 class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
     """What is seldom wanted, in one menu."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, open_map: Callable[[str, str, str], object]) -> None:
         super().__init__()
-        self._desk = desk
+        self._desk, self._open_map = desk, open_map
         self.setText("⋯")
-        self.setToolTip("Take over labels, history, signature, hide pseudonym and dates")
+        self.setToolTip("Take over labels, history, signature, consensus, hide pseudonym and dates")
         self.setAccessibleName("more")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
@@ -55,6 +56,8 @@ class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
         menu.addSeparator()
         self.history_action = menu.addAction("History…", self.show_history)
         self.sign_action = menu.addAction("Sign", self.sign)
+        self.consensus_action = menu.addAction("Consensus…", self.consensus)
+        self.consensus_action.setToolTip("Open the consensus of this visit, or start it from two signed maps")
         menu.addSeparator()
         self.hide_action = menu.addAction("Hide pseudonym and dates")
         self.hide_action.setCheckable(True)
@@ -68,7 +71,8 @@ class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
         signed = now is not None and now.lesion_map.signed
         self.sign_action.setText("Unlock (kept in the history)" if signed else "Sign")
         self.sign_action.setEnabled(now is not None)
-        self.history_action.setEnabled(now is not None)
+        for action in (self.history_action, self.consensus_action):
+            action.setEnabled(now is not None)
         self.take_over_action.setEnabled(now is not None)
 
     def take_over(self) -> None:
@@ -97,6 +101,10 @@ class More(QToolButton):  # type: ignore[misc]  # qtpy has no types
         else:
             session.sign()
             self._desk.say("signed: the lesion map is read-only until it is unlocked")
+
+    def consensus(self) -> None:
+        """Open the consensus of the visit, or start it."""
+        self._desk.attempt(enter_consensus, self._desk, self._open_map, self)
 
     def show_history(self) -> None:
         """Show every edit of the lesion map, read in a thread."""
