@@ -19,19 +19,21 @@ from cut_line import Line, line
 from edit_stream import DAY, nursery
 from lesionmap.errors import LesionmapError
 from lesionmap.lesions import Lesion, LesionMap
+from lesionmap.space import Grid
 from lesionmap.store import Study
 from lesionmap.store.checking import check_study
-from lesionmap.visits import Patient, Visit
+from lesionmap.visits import Patient, Series, Visit
 from postgresql import Cluster, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from figures import Tell
 
 TIBIA = Lesion("L1", ("tibia.distal_metaphysis.left",), tracks=("2.25.7",))
 RIB = Lesion("L2", ("rib_7.whole.left",), tracks=("2.25.8",))
+BARE = Series("T1", Grid((3, 4, 5), np.diag([1.5, 2.0, 6.0, 1.0])), "MR", "T1", "coronal", ())
 UNKNOWN = "ended while it was being saved, so it is not known whether this was stored; look when the server answers"
 
 
@@ -129,6 +131,72 @@ def test_a_pulled_cable_ends_in_a_line_not_in_a_hang(postgresql: Cluster, wire: 
             pass  # the server lets go of it by itself: idle_in_transaction_session_timeout
         study.save(old, new)
         assert titles(study) == ["add lesion 1", "add lesion 2"]
+
+
+# What is added once: a patient, a visit, series
+
+SECOND = Visit("P001", date(2011, 6, 7), stature_cm=131.5)
+
+
+def refused_then_once(study: Study, lose: Callable[[], None], again: Callable[[], None]) -> None:
+    """Lose the answer to each of the three in turn, and ask for the same again: it is there once."""
+    acts = (
+        lambda: study.add_patient(Patient("P002", "F")),
+        lambda: study.add_visit(SECOND),
+        lambda: study.add_series("P001", "2011-06-07", [BARE]),
+    )
+    for act in acts:
+        lose()
+        with pytest.raises(LesionmapError, match=UNKNOWN):
+            act()
+        again()
+        act()
+    assert [one.id for one in study.patients()] == ["P001", "P002"]
+    assert study.visits("P001")[1:] == (replace(SECOND, age_y=study.visits("P001")[1].age_y, series=(BARE,)),)
+    assert study.add_visit(SECOND).key == "2011-06-07.2"  # a second one that is meant
+    with pytest.raises(LesionmapError, match="the study has a patient P002 already"):
+        study.add_patient(Patient("P002", "F"))
+
+
+@pytest.mark.parametrize("moment", ["before commit", "after commit"])
+def test_what_is_added_while_the_line_is_cut_is_there_once(study: Study, wire: Line, moment: str) -> None:
+    wire.cut_at = moment  # type: ignore[assignment]
+    study.add_patient(Patient("P002", "F"))
+    wire.cut_at = moment  # type: ignore[assignment]
+    assert study.add_visit(SECOND).key == "2011-06-07"
+    wire.cut_at = moment  # type: ignore[assignment]
+    study.add_series("P001", "2011-06-07", [BARE])
+    assert wire.cut_at == ""
+    assert [len(visit.series) for visit in study.visits("P001")] == [0, 1]
+
+
+@pytest.mark.parametrize("moment", ["before commit", "after commit"])
+def test_what_is_added_again_when_the_server_is_back_is_there_once(study: Study, wire: Line, moment: str) -> None:
+    def lose() -> None:
+        wire.cut_at, wire.stay_dead = moment, True  # type: ignore[assignment]
+
+    def again() -> None:
+        wire.dead = wire.stay_dead = False
+
+    refused_then_once(study, lose, again)
+
+
+@pytest.mark.parametrize("moment", [pytest.param("before commit", marks=pytest.mark.long), "after commit"])
+def test_what_is_added_while_the_server_is_killed_is_there_once(moment: str) -> None:
+    with running() as cluster, line(cluster.port) as wire:
+        where = make(cluster.new())
+
+        def lose() -> None:
+            wire.cut_at, wire.stay_dead = moment, True  # type: ignore[assignment]
+
+        def again() -> None:
+            cluster.stop(signal.SIGKILL)
+            cluster.start()
+            wire.dead = wire.stay_dead = False
+
+        with Study.open(where.replace(str(cluster.port), str(wire.port))) as study:
+            refused_then_once(study, lose, again)
+        assert check_study(where).faults == ()
 
 
 # A server that dies

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
 from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Edits", "Step", "Where", "now_utc"]
 
 _TRIES = 20
+_T = TypeVar("_T")
 
 Where: TypeAlias = tuple[str | None, str | None, str | None]
 """Patient, visit, reader: a reader's map; without reader what belongs to the visit, without visit to the patient,
@@ -47,6 +49,13 @@ class _Sent(NamedTuple):
     same: dict[str, str | int | None]
 
 
+class _Added(NamedTuple):
+    """What one transaction has added, and the mark that is stored with it."""
+
+    mark: str
+    result: object
+
+
 class Edits:
     """A database whose edits are appended, never changed."""
 
@@ -55,6 +64,7 @@ class Edits:
         self.path = database.path
         """The file; None for a server."""
         self._clock = clock
+        self._unanswered: dict[str, _Added] = {}  # what is asked for → what was sent, where nobody knows its end
         with database.reading() as rows:
             self._salt = rows.salt()
 
@@ -115,6 +125,44 @@ class Edits:
                 yield rows
         except TakenError as error:
             raise LesionmapError("another program added the same patient or visit meanwhile; do it again") from error
+
+    def _once(self, act: str, patient: str, write: Callable[[Rows], _T]) -> _T:
+        """Do in one transaction what must not be done twice, and give what ``write`` gives.
+
+        A mark made before is stored with it. Where the commit is not answered the mark tells whether it was kept: at
+        once if the server answers again, else when the same ``act`` is asked for the next time.
+        """
+        from lesionmap.store.database import LostError
+
+        lost: LostError | None = None
+        for _ in range(_TRIES):
+            sent: _Added | None = None
+            try:
+                with self._writing() as rows:
+                    sent = self._added(rows, act, patient, write)
+            except LostError as error:
+                lost = error
+                if sent is not None:
+                    self._unanswered[act] = sent
+            except LesionmapError:
+                if lost is not None and act in self._unanswered:
+                    raise lost from None
+                raise
+            else:
+                self._unanswered.pop(act, None)
+                return cast("_T", sent.result)
+        raise LesionmapError("the connection to the server ends with each try; look after the network, then try again")
+
+    def _added(self, rows: Rows, act: str, patient: str, write: Callable[[Rows], object]) -> _Added:
+        rows.alone(f"add to {patient}")  # a commit that is still under way comes to its end first
+        before = self._unanswered.get(act)
+        if before is not None and rows.identity(before.mark) is not None:
+            return before
+        self._unanswered.pop(act, None)
+        made = _Added(secrets.token_hex(32), write(rows))
+        if self.path is None:  # a file answers always
+            rows.add_identity(made.mark, patient)
+        return made
 
     def _append(self, where: Where, reader: str, decide: Callable[[Rows, str], Step]) -> int:
         """Append what ``decide`` finds to be written, in one transaction, and give the number of edits.

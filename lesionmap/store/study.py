@@ -13,7 +13,7 @@ from lesionmap.errors import LesionmapError
 from lesionmap.store import checks, history, plain
 from lesionmap.store.blinding import BlindStore
 from lesionmap.store.edits import Step, now_utc
-from lesionmap.visits import Patient, Visit
+from lesionmap.visits import Patient, Series, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lesionmap.store.claims import Claim
     from lesionmap.store.history import Edit, Value
     from lesionmap.store.rows import Rows
-    from lesionmap.visits import Reference, Series
+    from lesionmap.visits import Reference
 
 __all__ = ["Study"]
 
@@ -110,11 +110,14 @@ class Study(BlindStore):
             return checks.find_patient(rows, patient)
 
     def add_patient(self, patient: Patient) -> None:
-        """Add a patient; LesionmapError if the pseudonym is taken."""
-        with self._writing() as rows:
+        """Add a patient; LesionmapError if the pseudonym is taken. Again as ``add_visit``."""
+
+        def write(rows: Rows) -> None:
             if rows.patients(patient.id):
                 raise LesionmapError(f"the study has a patient {patient.id} already; take study.next_pseudonym()")
             rows.add_patient(patient)
+
+        self._once(f"patient {plain.dumps(patient, Patient)}", patient.id, write)
 
     def replace_patient(self, patient: Patient) -> None:
         """Correct a patient's sex or birth date; the visits keep their ages."""
@@ -188,16 +191,24 @@ class Study(BlindStore):
             Its series must have different names.
         same_day : {"next", "refuse"}
             What to do if the patient has a visit of that date and ordinal: take the next ordinal, or LesionmapError.
+
+        Notes
+        -----
+        Where the server did not answer whether it was stored, the same call on the same Study finds out: it gives the
+        visit that was stored then, or stores it.
         """
-        with self._writing() as rows:
-            visit = checks.checked(visit, checks.find_patient(rows, visit.patient, lock=True))
-            taken = {v.ordinal for v in rows.visits(visit.patient) if v.date == visit.date}
-            if visit.ordinal in taken and same_day == "refuse":
-                raise LesionmapError(f"patient {visit.patient} has a visit {visit.key} already; add its series to it")
-            while visit.ordinal in taken:
-                visit = replace(visit, ordinal=visit.ordinal + 1)
-            rows.add_visit(visit)
-        return visit
+
+        def write(rows: Rows) -> Visit:
+            found = checks.checked(visit, checks.find_patient(rows, visit.patient, lock=True))
+            taken = {v.ordinal for v in rows.visits(found.patient) if v.date == found.date}
+            if found.ordinal in taken and same_day == "refuse":
+                raise LesionmapError(f"patient {found.patient} has a visit {found.key} already; add its series to it")
+            while found.ordinal in taken:
+                found = replace(found, ordinal=found.ordinal + 1)
+            rows.add_visit(found)
+            return found
+
+        return self._once(f"visit {same_day} {plain.dumps(visit, Visit)}", visit.patient, write)
 
     def replace_visit(self, visit: Visit) -> Visit:
         """Change age, stature, weight or series (re-linked, say) of the visit of that patient, date and ordinal."""
@@ -208,12 +219,18 @@ class Study(BlindStore):
         return visit
 
     def add_series(self, patient: str, visit: str, series: Sequence[Series]) -> Visit:
-        """Add series to a visit (a bone scan of the same day, say); LesionmapError if a name is there already."""
-        with self._writing() as rows:
+        """Add series to a visit (a bone scan of the same day, say); LesionmapError if a name is there already.
+
+        Again as ``add_visit``.
+        """
+
+        def write(rows: Rows) -> Visit:
             found = checks.find_visit(rows, patient, visit, lock=True)
             grown = checks.checked(replace(found, series=(*found.series, *series)), checks.find_patient(rows, patient))
             rows.replace_visit(grown)
-        return grown
+            return grown
+
+        return self._once(f"series {patient}/{visit} {plain.dumps(tuple(series), tuple[Series, ...])}", patient, write)
 
     # What belongs to the visit, for all readers
 
