@@ -43,6 +43,7 @@ class ConsensusList:
         self.table.setWordWrap(True)
         self.table.cellClicked.connect(self._go)
         self.table.cellActivated.connect(self._go)  # Enter
+        self.table.setMaximumHeight(self.table.minimumHeight())
         layout.addWidget(self.table)
         for signal in (desk.session.visit_changed, desk.session.map_changed):
             signal.connect(self.look)
