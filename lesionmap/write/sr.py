@@ -340,7 +340,9 @@ def _person(
 ) -> Dataset:
     """Give patient and study: those of the first images with marks, else of any images of the visit."""
     visit = facts.visit
-    of_images = [series for series in visit.series if series.study_uid and series.stations[0].series_uid]
+    of_images = [
+        series for series in visit.series if series.study_uid and series.stations and series.stations[0].series_uid
+    ]
     marked = [series for series in of_images if series.name in images]
     for series in (*marked, *of_images):
         return person_and_study(results.patient, visit, series, series.stations[0], identified=identified)
