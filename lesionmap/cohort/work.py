@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionmap.cohort.facts import PatientFacts, facts_of
 from lesionmap.cohort.order import Order, file_name
+from lesionmap.cores import LIMIT
 from lesionmap.errors import LesionmapError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def ready() -> None:
     """Import what is heavy once a process, and let its libraries run on one thread: workers are its threads."""
     import threadpoolctl
 
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # read when SimpleITK comes
+    os.environ |= {LIMIT: "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}  # the second is read when SimpleITK comes
 
     import lesionmap.evaluate
     import lesionmap.place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from lesionmap.cores import threads
 from lesionmap.errors import LesionmapError
 from lesionmap.read import header as hd
 from lesionmap.read.decoders import BATCH, checked_stream, decoded_frames, in_batches, keeps_waiting, only_stored_bits
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["station_pixels"]
 
 _PIXEL_TAG = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-_THREADS = min(os.cpu_count() or 1, 8)
+_MOST_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _exchanged(path: str) -> LesionmapError:
 def _decode_all(frames: Iterable[_Frame]) -> list[tuple[float, float]]:
     """Decode frames into their targets, in threads that begin while the next frames are looked for."""
     scales: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(threads(_MOST_THREADS)) as pool:
         running = []
         for turn in _turns(frames, scales):
             if keeps_waiting(turn[0].header):

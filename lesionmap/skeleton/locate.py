@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from itertools import product
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lesionmap.cores import threads
 from lesionmap.errors import LesionmapError
 from lesionmap.skeleton import anatomy
 from lesionmap.skeleton.limits import closed_ends
@@ -143,7 +143,7 @@ def locate(points_lps_mm: ArrayLike, placement: Placement, labels: Volume | None
             values[rows] = getattr(part, name)
 
     order = _neighbours_together(points)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(locate_part, np.array_split(order, -(-len(points) // _CHUNK))))
     return _spelled(Located(**whole))
 
