@@ -61,8 +61,6 @@ def why_hidden(study: Study, patient: str, visit: str, reader: str, asker: str |
         Who wants to see it; None: nobody said.
     """
     blind = study.blind_readers()
-    if reader not in blind or asker == reader:
-        return ""
     signed = [name for name in blind if study.lesion_map(patient, visit, name).signed]
     return hidden_from(asker, reader, blind, signed)
 
@@ -82,7 +80,7 @@ def check_may_see(study: Study, patient: str, visit: str | None, reader: str, as
             continue
         why = why_hidden(study, patient, key, reader, asker)
         if why:
-            hint = f"; if you are {reader}, say so with --as" if asker is None else ""
+            hint = f"; if you are {reader}, say so with --as" if asker is None and reader != CONSENSUS else ""
             raise LesionmapError(f"the map of {reader} of {patient} {key} is hidden: {why}{hint}")
 
 

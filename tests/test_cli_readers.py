@@ -234,6 +234,25 @@ def test_a_consensus_is_started_listed_and_started_anew(study: Path) -> None:
     assert [x["lesions"] for x in again["differences"]] == [["L6"], ["L7"], ["L8"]]
 
 
+def test_a_consensus_is_hidden_as_the_maps_that_it_tells_are(study: Path, tmp_path: Path) -> None:
+    lesionmap("blind", study, "--readers", "anna,bert")
+    sign_all(study)
+    day = "2010-05-04"
+    assert lesionmap("consensus", study, "P001", day, "--readers", "anna,bert").code == 0
+    asked = ("table", study, "P001", "--reader", "consensus", "--overwrite", "-o", tmp_path / "t.csv")
+    assert lesionmap(*asked).code == 0
+    lesionmap("sign", study, "P001", day, "--reader", "bert", "--unlock")
+    for who in ((), ("--as", "anna"), ("--as", "consensus")):
+        ran = lesionmap(*asked, *who)
+        assert ran.code == 1
+        assert ran.line == (
+            f"lesionmap: the map of consensus of P001 {day} is hidden: the study is read blind and bert must sign first"
+        )
+    assert "read by consensus: hidden (read blind)" in lesionmap("list", study).out
+    lesionmap("blind", study, "--off")
+    assert lesionmap(*asked).code == 0
+
+
 def test_the_history_keeps_the_consensus_before(study: Path) -> None:
     from lesionmap.store import Study
 
