@@ -112,12 +112,15 @@ def test_that_no_backup_could_be_made_is_told_once(driver: Driver, study_path: P
     study_path.with_name(f"{study_path.name}.backups").touch()  # in the way of the folder
     open_later(driver, study_path)
     desk = driver.dock.desk
-    said: list[str] = []
+    said, seen = list[str](), list[str]()
     desk.said.connect(lambda words, _error: said.append(words))
     for _ in range(3):
         desk.session.commit(annotate.add_lesion(desk.session.lesion_map, sites=[SITES[LATER][0]]), "mark lesion")
+        desk.say("marked")  # as an act does
         driver.idle()
+        seen.append(driver.dock.words.text())
     (told,) = [words for words in said if "backup" in words]
+    assert told in seen  # it stands after the act's own words, until the next act
     assert told.startswith("no backup could be made (")
     assert "the study itself is as it should be" in told
     assert len(stored(study_path).lesions) == 3

@@ -84,8 +84,8 @@ class Desk(QObject):  # type: ignore[misc]  # qtpy has no types
         fault = self.session.study.backup_fault if self.session.study is not None else ""
         if fault != self._said_fault:
             self._said_fault = fault
-            if fault:
-                self.say(fault, error=True)
+            if fault:  # after what the act itself says
+                QTimer.singleShot(0, self, lambda: self.say(fault, error=True))
 
     def sit(self, work: PatientWork) -> None:
         """Remember that a reader who reads blind was chosen: who sits here stays the same."""
