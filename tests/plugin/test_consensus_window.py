@@ -103,6 +103,18 @@ def test_the_list_is_of_the_consensus_alone(driver: Driver, study_path: Path) ->
     driver.wait(dock.lesions.consensus.widget.isVisible, "the list again")
 
 
+def test_a_map_that_is_unlocked_elsewhere_is_told(driver: Driver, study_path: Path) -> None:
+    begin(driver, study_path)
+    dock = driver.dock
+    with Study.open(study_path) as study:
+        old = study.lesion_map("P001", LATER, "bert")
+        study.save(old, replace(old, signed=False))
+    dock.desk.session.map_changed.emit()
+    driver.wait(lambda: "that of bert of P001" in dock.lesions.consensus.heading.text(), "why there is no list")
+    assert "is not signed; sign it first" in dock.lesions.consensus.heading.text()
+    assert rows(driver) == []
+
+
 def test_without_two_signed_maps_there_is_none(driver: Driver, study_path: Path) -> None:
     read(study_path, "anna", Lesion("L1", (TIBIA,)))
     read(study_path, "bert", Lesion("L1", (TIBIA,)), sign=False)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lesionmap.agreement import Difference
     from napari_lesionmap.widgets.desk import Desk
 
+    _Found = tuple[str, tuple[str, str], tuple[Difference, ...], str]
+    """Visit, both readers, what they do not say alike; in words why that cannot be told."""
+
 __all__ = ["ConsensusList", "enter_consensus"]
 
 _SETTLED = "#8d939c"
@@ -57,23 +60,28 @@ class ConsensusList:
             return
         who, when = now.visit.patient, now.visit.key
 
-        def work() -> tuple[tuple[str, str], tuple[Difference, ...]]:
-            names = consensus_readers(study, who, when)
-            return names, consensus_worklist(study, who, when, names)
+        def work() -> _Found:
+            try:
+                names = consensus_readers(study, who, when)
+                return when, names, consensus_worklist(study, who, when, names), ""
+            except LesionmapError as error:
+                return when, ("", ""), (), str(error)
 
         self._desk.newest("consensus", work, self._take)
 
-    def _take(self, found: tuple[tuple[str, str], tuple[Difference, ...]] | None) -> None:
+    def _take(self, found: _Found | None) -> None:
         now = self._desk.session.now
-        self.widget.setVisible(found is not None and now is not None and now.lesion_map.reader == CONSENSUS)
-        if found is None:
+        if found is None or now is None or now.lesion_map.reader != CONSENSUS or found[0] != now.visit.key:
+            self.widget.setVisible(False)
             return
-        names, self._found = found
+        _, names, self._found, why = found
         left = sum(not one.settled for one in self._found)
         todo = f"{left} of {len(self._found)} to settle" if self._found else "none"
-        self.heading.setText(f"Differences of {names[0]} and {names[1]}: {todo}")
+        self.heading.setText(why or f"Differences of {names[0]} and {names[1]}: {todo}")
+        self.heading.setWordWrap(True)
         fill(self.table, [_cells(one, names) for one in self._found])
         self.table.resizeRowsToContents()
+        self.widget.setVisible(True)
 
     def _go(self, row: int, _column: int) -> None:
         """Show the lesion that a row is of; where it was taken off, the site."""
